@@ -1,0 +1,53 @@
+// What machine this is, and which part of it is used.
+#include <pybind11/stl.h>
+
+#include <fstream>
+#include <string>
+
+#include "bindings/arrays.h"
+#include "bindings/bindings.h"
+#include "cuda/device.h"
+#include "isa/dispatch.h"
+#include "threads/pool.h"
+
+namespace convlet::bindings {
+namespace {
+
+std::string cpu_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown CPU";
+}
+
+std::vector<std::string> available_isas() {
+  std::vector<std::string> names;
+  for (const Kernels* table : available_kernels()) names.emplace_back(table->name);
+  return names;
+}
+
+void set_threads(std::int64_t threads) {
+  if (threads < 1 || threads > 1024) refuse("set_threads", "threads in 1..1024", std::to_string(threads));
+  Pool::shared().resize(static_cast<int>(threads));
+}
+
+}  // namespace
+
+void bind_machine(py::module_& m) {
+  m.def("set_threads", &set_threads, py::arg("threads"));
+  m.def("get_threads", [] { return Pool::shared().size(); });
+  m.def(
+      "select_isa",
+      [](const std::optional<std::string>& name) {
+        return std::string((name ? select_kernels(*name) : select_best_kernels()).name);
+      },
+      py::arg("name").none(true));
+  m.def("isa", [] { return std::string(kernels().name); });
+  m.def("available_isas", &available_isas);
+  m.def("cpu_name", &cpu_name);
+  m.def("cuda_status", &cuda_status);
+}
+
+}  // namespace convlet::bindings

@@ -1,0 +1,251 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+
+#include "engine/update.h"
+#include "ops/cross_entropy_tile.h"
+#include "ops/tiles.h"
+#include "threads/pool.h"
+
+namespace convlet {
+namespace {
+
+// Asks the watch every 20 ms or so, on the calling thread only; remembers a wish to stop for all threads.
+class Stop {
+ public:
+  explicit Stop(const Watch& watch) : watch_(watch) {}
+
+  bool wanted() const { return wanted_.load(std::memory_order_relaxed); }
+  void ask(At at) {
+    Clock::time_point& asked = asked_[static_cast<int>(at)];
+    const auto now = Clock::now();
+    if (!watch_ || wanted() || now - asked < std::chrono::milliseconds(20)) return;
+    asked = now;
+    if (watch_(at)) wanted_.store(true, std::memory_order_relaxed);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const Watch& watch_;
+  std::atomic<bool> wanted_{false};
+  Clock::time_point asked_[2] = {Clock::now(), Clock::now()};
+};
+
+// Hands out 0, 1, 2, ... to the threads that ask.
+class Counter {
+ public:
+  std::int64_t next() { return value_.fetch_add(1, std::memory_order_relaxed); }
+  void reset() { value_.store(0, std::memory_order_relaxed); }
+
+ private:
+  alignas(64) std::atomic<std::int64_t> value_{0};
+};
+
+// Brings 16 images into the input tile; lanes beyond the batch repeat its first image, so that no value appears
+// that the batch does not have.
+template <class ImageAt>
+void load_tile(const Kernels& k, const Images& images, int count, ImageAt image_at, float* tile) {
+  const std::uint8_t* bytes[kTile];
+  const float* floats[kTile];
+  for (int n = 0; n < kTile; ++n) {
+    const std::int64_t at = image_at(n < count ? n : 0) * images.size;
+    if (images.bytes) {
+      bytes[n] = static_cast<const std::uint8_t*>(images.data) + at;
+    } else {
+      floats[n] = static_cast<const float*>(images.data) + at;
+    }
+  }
+  if (images.bytes) {
+    k.pack_bytes(bytes, images.size, tile);
+  } else {
+    k.pack_floats(floats, images.size, tile);
+  }
+}
+
+int images_of(std::int64_t tile, std::int64_t count) {
+  return static_cast<int>(std::min<std::int64_t>(kTile, count - tile * kTile));
+}
+
+}  // namespace
+
+Engine::Engine(const Plan& plan, const Kernels& kernels, int threads)
+    : plan_(plan), kernels_(&kernels), threads_(threads), network_(plan_, kernels), units_(units_of(plan_)) {}
+
+Engine::~Engine() = default;
+
+int Engine::members_for(std::int64_t tiles) const {
+  return static_cast<int>(std::clamp<std::int64_t>(tiles, 1, threads_ > 0 ? threads_ : Pool::shared().size()));
+}
+
+void Engine::prepare(int members, std::int64_t stash_tiles, const float* parameters) {
+  if (arenas_.size() < static_cast<std::size_t>(members)) arenas_.resize(static_cast<std::size_t>(members));
+  for (int m = 0; m < members; ++m) arenas_[static_cast<std::size_t>(m)].reserve(static_cast<std::size_t>(plan_.arena));
+  if (stash_tiles && (!stash_ || stash_->tiles() < stash_tiles)) {
+    stash_.reset();
+    stash_ = std::make_unique<Stash>(plan_, stash_tiles);
+    gradient_.reserve(static_cast<std::size_t>(plan_.parameters));
+  }
+  network_.pack(parameters);
+}
+
+bool Engine::forward(const float* parameters, const Images& images, float* outputs, const Watch& watch) {
+  const std::int64_t tiles = tiles_of(images.count), size = plan_.output().image.size();
+  const int members = members_for(tiles);
+  prepare(members, 0, parameters);
+  Stop stop(watch);
+  parallel_for(members, tiles, [&](std::int64_t tile, int member) {
+    if (stop.wanted()) return;
+    float* arena = arenas_[static_cast<std::size_t>(member)].data();
+    load_tile(*kernels_, images, images_of(tile, images.count), [&](int n) { return tile * kTile + n; }, arena);
+    network_.forward(parameters, arena);
+    unpack_tile(*kernels_, arena + plan_.output_offset(), images.count, size, tile, outputs);
+    if (member == 0) stop.ask(At::Tile);
+  });
+  return !stop.wanted();
+}
+
+bool Engine::evaluate(const float* parameters, const Images& images, const std::int64_t* labels,
+                      const CrossEntropyLoss& loss, Totals& totals, const Watch& watch) {
+  const std::int64_t tiles = tiles_of(images.count);
+  const int members = members_for(tiles);
+  prepare(members, 0, parameters);
+  std::vector<TileLoss> losses(static_cast<std::size_t>(tiles));
+  Stop stop(watch);
+  parallel_for(members, tiles, [&](std::int64_t tile, int member) {
+    if (stop.wanted()) return;
+    float* arena = arenas_[static_cast<std::size_t>(member)].data();
+    const int count = images_of(tile, images.count);
+    load_tile(*kernels_, images, count, [&](int n) { return tile * kTile + n; }, arena);
+    network_.forward(parameters, arena);
+    losses[static_cast<std::size_t>(tile)] =
+        cross_entropy_tile(*kernels_, loss, 1.0, arena + plan_.output_offset(), count,
+                           [&](int n) { return labels[tile * kTile + n]; }, nullptr, nullptr);
+    if (member == 0) stop.ask(At::Tile);
+  });
+  if (stop.wanted()) return false;
+  for (const TileLoss& part : losses) {
+    totals.loss_sum += part.sum;
+    totals.correct += static_cast<double>(part.correct);
+  }
+  totals.images += static_cast<double>(images.count);
+  return true;
+}
+
+// The state of a run of training steps that its threads share.
+struct Engine::Run {
+  Run(const Training& training, int members, const Watch& watch)
+      : training(training), barrier(members), stop(watch), losses(static_cast<std::size_t>(tiles_of(training.batch_size))) {}
+
+  const Training& training;
+  Barrier barrier;
+  Counter tiles, units;
+  Stop stop;
+  std::vector<TileLoss> losses;
+
+  // The batch of a step.
+  std::int64_t first(std::int64_t step) const { return step * training.batch_size; }
+  std::int64_t count(std::int64_t step) const { return std::min(training.batch_size, training.count - first(step)); }
+  std::int64_t image(std::int64_t position) const { return training.order ? training.order[position] : position; }
+  std::int64_t label(std::int64_t position) const { return training.labels[image(position)]; }
+};
+
+void Engine::run_tiles(Run& run, std::int64_t step, int member, const float* parameters) {
+  const std::int64_t first = run.first(step), count = run.count(step), tiles = tiles_of(count);
+  const double divisor = run.training.loss.divisor(count, [&](std::int64_t n) { return run.label(first + n); });
+  float* arena = arenas_[static_cast<std::size_t>(member)].data();
+  for (std::int64_t tile = run.tiles.next(); tile < tiles; tile = run.tiles.next()) {
+    if (run.stop.wanted()) return;
+    const std::int64_t at = first + tile * kTile;
+    const int images = images_of(tile, count);
+    load_tile(*kernels_, run.training.images, images, [&](int n) { return run.image(at + n); }, arena);
+    network_.forward(parameters, arena);
+    run.losses[static_cast<std::size_t>(tile)] =
+        cross_entropy_tile(*kernels_, run.training.loss, divisor, arena + plan_.output_offset(), images,
+                           [&](int n) { return run.label(at + n); }, nullptr, arena + plan_.gradient[0]);
+    network_.backward(parameters, arena, tile, *stash_);
+    if (member == 0) run.stop.ask(At::Tile);
+  }
+}
+
+// The loss of a step, its tiles in order: the sum over its images, or, where a mean is weighted, mean times images.
+Totals Engine::totals_of(const Run& run, std::int64_t step) const {
+  const std::int64_t first = run.first(step), count = run.count(step);
+  Totals totals{1.0, static_cast<double>(count), 0.0, 0.0};
+  for (std::int64_t tile = 0; tile < tiles_of(count); ++tile) {
+    totals.loss_sum += run.losses[static_cast<std::size_t>(tile)].sum;
+    totals.correct += static_cast<double>(run.losses[static_cast<std::size_t>(tile)].correct);
+  }
+  const double divisor = run.training.loss.divisor(count, [&](std::int64_t n) { return run.label(first + n); });
+  if (run.training.loss.reduction == Reduction::Mean && divisor != totals.images) {
+    totals.loss_sum *= totals.images / divisor;
+  }
+  return totals;
+}
+
+bool Engine::gradients(const float* parameters, const Images& images, const std::int64_t* labels,
+                       const CrossEntropyLoss& loss, float* gradients, Totals& totals, const Watch& watch) {
+  Training training{};
+  training.images = images;
+  training.labels = labels;
+  training.count = training.batch_size = images.count;
+  training.loss = loss;
+  const std::int64_t tiles = tiles_of(images.count);
+  const int members = members_for(tiles);
+  prepare(members, std::max<std::int64_t>(1, tiles), parameters);
+  Run run(training, members, watch);
+  Pool::shared().run(members, [&](int member) {
+    run_tiles(run, 0, member, parameters);
+    run.barrier.wait();
+    if (run.stop.wanted()) return;
+    for (std::int64_t u = run.units.next(); u < static_cast<std::int64_t>(units_.size()); u = run.units.next()) {
+      sum_gradients(*kernels_, plan_, units_[static_cast<std::size_t>(u)], *stash_, images.count, gradients);
+    }
+  });
+  if (run.stop.wanted()) return false;
+  totals = totals_of(run, 0);
+  if (loss.reduction == Reduction::Mean) totals.loss_sum /= totals.images;
+  return true;
+}
+
+bool Engine::train(float* parameters, float* state, const Training& training, Totals& totals, const Watch& watch) {
+  const std::int64_t steps = ceil_div(training.count, training.batch_size);
+  if (steps == 0) return true;
+  const std::int64_t tiles = tiles_of(std::min(training.batch_size, training.count));
+  const int members = members_for(tiles);
+  prepare(members, tiles, parameters);
+  Run run(training, members, watch);
+  Pool::shared().run(members, [&](int member) {
+    for (std::int64_t step = 0; step < steps; ++step) {
+      run_tiles(run, step, member, parameters);
+      run.barrier.wait();
+      if (run.stop.wanted()) return;  // decided before the barrier, so by all threads alike
+      Totals of_step;
+      if (member == 0) {
+        run.tiles.reset();
+        of_step = totals_of(run, step);
+      }
+      const Update update(training.optimizer, training.learning_rates[step], training.optimizer.step + step);
+      for (std::int64_t u = run.units.next(); u < static_cast<std::int64_t>(units_.size()); u = run.units.next()) {
+        const Unit& unit = units_[static_cast<std::size_t>(u)];
+        sum_gradients(*kernels_, plan_, unit, *stash_, run.count(step), gradient_.data());
+        update.apply(*kernels_, plan_, unit, gradient_.data(), parameters, state);
+        network_.pack(unit.stage, unit.first, unit.last, parameters);
+      }
+      run.barrier.wait();
+      if (member == 0) {
+        run.units.reset();
+        totals.steps += of_step.steps;
+        totals.images += of_step.images;
+        totals.loss_sum += of_step.loss_sum;
+        totals.correct += of_step.correct;
+        run.stop.ask(At::Step);
+      }
+    }
+  });
+  return !run.stop.wanted();
+}
+
+}  // namespace convlet

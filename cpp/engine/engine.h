@@ -1,0 +1,82 @@
+// The engine: whole passes over a set of images, on the pool's threads, allocating nothing from step to step.
+//
+// A step has two phases with a barrier after each. Tiles: each thread takes tiles of 16 images through all stages,
+// forward, loss and backward, while they stay in its L2. Update: each thread takes rows of weights, sums their
+// partial gradients in the order of the tiles, updates them and packs them for the next step. The order of every sum
+// is fixed by the batch, so the bits do not depend on the number of threads.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "convlet/cross_entropy.h"
+#include "convlet/optimizer.h"
+#include "convlet/plan.h"
+#include "engine/network.h"
+#include "engine/update.h"
+
+namespace convlet {
+
+struct Images {  // (count, size), contiguous; bytes are scaled by 1/255
+  const void* data;
+  bool bytes;
+  std::int64_t count, size;
+};
+
+struct Totals {
+  double steps = 0, images = 0, loss_sum = 0, correct = 0;
+};
+
+enum class At { Tile, Step };
+// Asked by the calling thread now and then; true abandons the running step without a trace.
+using Watch = std::function<bool(At)>;
+
+struct Training {
+  Images images;
+  const std::int64_t* labels;
+  const std::int64_t* order;  // of the images, `count` of them
+  std::int64_t count, batch_size;
+  const double* learning_rates;  // one a step
+  Optimizer optimizer;
+  CrossEntropyLoss loss;
+};
+
+class Engine {
+ public:
+  Engine(const Plan& plan, const Kernels& kernels, int threads);
+  ~Engine();
+
+  const Plan& plan() const { return plan_; }
+  int threads() const { return threads_; }
+
+  // outputs (count, output size). Returns false if the watch abandoned it, as do those below.
+  bool forward(const float* parameters, const Images& images, float* outputs, const Watch& watch);
+  bool evaluate(const float* parameters, const Images& images, const std::int64_t* labels, const CrossEntropyLoss& loss,
+                Totals& totals, const Watch& watch);
+  // gradients (parameters) of the whole set as one batch; totals.loss_sum is the reduced loss.
+  bool gradients(const float* parameters, const Images& images, const std::int64_t* labels, const CrossEntropyLoss& loss,
+                 float* gradients, Totals& totals, const Watch& watch);
+  // One pass over the order; state (state_arrays, parameters). Totals grow at the end of every step.
+  bool train(float* parameters, float* state, const Training& training, Totals& totals, const Watch& watch);
+
+ private:
+  struct Run;
+
+  void run_tiles(Run& run, std::int64_t step, int member, const float* parameters);
+  Totals totals_of(const Run& run, std::int64_t step) const;
+  void prepare(int members, std::int64_t stash_tiles, const float* parameters);
+  int members_for(std::int64_t tiles) const;
+
+  Plan plan_;
+  const Kernels* kernels_;
+  int threads_;
+  Network network_;
+  std::vector<Buffer> arenas_;
+  std::vector<Unit> units_;
+  std::unique_ptr<Stash> stash_;
+  Buffer gradient_;
+};
+
+}  // namespace convlet

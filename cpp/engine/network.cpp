@@ -1,0 +1,159 @@
+#include "engine/network.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ops/pool2d_tile.h"
+
+namespace convlet {
+namespace {
+
+Activation activation_of(LayerKind kind) {
+  switch (kind) {
+    case LayerKind::Relu: return Activation::Relu;
+    case LayerKind::Sigmoid: return Activation::Sigmoid;
+    case LayerKind::Tanh: return Activation::Tanh;
+    default: return Activation::None;
+  }
+}
+
+}  // namespace
+
+Stash::Stash(const Plan& plan, std::int64_t tiles)
+    : plan_(&plan),
+      tiles_(tiles),
+      slots_(static_cast<std::size_t>(tiles * plan.slot_size)),
+      dense_(plan.stages.size()) {
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    if (plan.stages[i].layer.kind != LayerKind::Linear) continue;
+    const auto floats = static_cast<std::size_t>(tiles * kTile * row(plan.stages[i]));
+    dense_[i].inputs.reserve(floats);
+    std::fill_n(dense_[i].inputs.data(), floats, 0.0f);  // the end of each row stays zero
+    dense_[i].slopes.reserve(static_cast<std::size_t>(tiles * kTile * plan.stages[i].layer.linear.outputs));
+  }
+}
+
+Network::Network(const Plan& plan, const Kernels& kernels)
+    : plan_(&plan), kernels_(&kernels), operations_(plan.stages.size()) {
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const Stage& stage = plan.stages[i];
+    Operation& operation = operations_[i];
+    switch (stage.layer.kind) {
+      case LayerKind::Conv2d:
+        operation.conv.emplace(stage.layer.conv, kernels);
+        operation.backward.reserve(static_cast<std::size_t>(stage.weights));
+        break;
+      case LayerKind::Linear: operation.linear.emplace(stage.layer.linear, kernels); break;
+      case LayerKind::MaxPool2d:
+      case LayerKind::AvgPool2d: operation.pooling = pooling_of(stage.layer.pool); break;
+      default: break;
+    }
+    operation.forward.reserve(static_cast<std::size_t>(stage.weights));
+  }
+}
+
+void Network::pack(std::size_t i, std::int64_t o0, std::int64_t o1, const float* parameters) {
+  Operation& operation = operations_[i];
+  const float* w = parameters + plan_->stages[i].parameter;
+  if (operation.conv) {
+    operation.conv->pack_forward(w, o0, o1, operation.forward.data());
+    operation.conv->pack_backward(w, o0, o1, operation.backward.data());
+  } else if (operation.linear) {
+    operation.linear->pack_forward(w, o0, o1, operation.forward.data());
+  }
+}
+
+void Network::pack(const float* parameters) {
+  for (std::size_t i = 0; i < plan_->stages.size(); ++i) {
+    if (plan_->stages[i].weights) pack(i, 0, plan_->stages[i].out.image.channels, parameters);
+  }
+}
+
+void Network::forward(const float* parameters, float* arena) const {
+  for (std::size_t i = 0; i < plan_->stages.size(); ++i) forward_stage(i, parameters, arena);
+}
+
+void Network::forward_stage(std::size_t i, const float* parameters, float* arena) const {
+  const Stage& stage = plan_->stages[i];
+  const Operation& operation = operations_[i];
+  const float* x = arena + stage.x;
+  float* y = arena + stage.y;
+  const float* bias = stage.biases ? parameters + stage.bias() : nullptr;
+  const Image& out = stage.out.image;
+  switch (stage.layer.kind) {
+    case LayerKind::Conv2d: return operation.conv->forward(x, operation.forward.data(), bias, y);
+    case LayerKind::Linear: return operation.linear->forward(x, operation.forward.data(), bias, y);
+    case LayerKind::MaxPool2d: return kernels_->max_pool(operation.pooling, x, y, arena + stage.winners);
+    case LayerKind::AvgPool2d: return kernels_->average_pool(operation.pooling, x, y);
+    case LayerKind::Flatten: return;
+    case LayerKind::Relu:
+    case LayerKind::Sigmoid:
+    case LayerKind::Tanh: return kernels_->activate(activation_of(stage.layer.kind), x, out.size() * kTile, y);
+    case LayerKind::Softmax:
+    case LayerKind::LogSoftmax: {
+      const auto kernel = stage.layer.kind == LayerKind::Softmax ? kernels_->softmax : kernels_->log_softmax;
+      for (std::int64_t p = 0; p < out.plane(); ++p) {
+        kernel(x + p * kTile, out.channels, out.plane() * kTile, y + p * kTile);
+      }
+    }
+  }
+}
+
+void Network::backward(const float* parameters, float* arena, std::int64_t tile, Stash& stash) const {
+  float* dy = arena + plan_->gradient[0];
+  float* dx = arena + plan_->gradient[1];
+  for (int i = static_cast<int>(plan_->stages.size()) - 1; i >= plan_->first_trained; --i) {
+    if (backward_stage(static_cast<std::size_t>(i), parameters, arena, dy, dx, tile, stash)) std::swap(dy, dx);
+  }
+}
+
+bool Network::backward_stage(std::size_t i, const float* parameters, float* arena, const float* dy, float* dx,
+                             std::int64_t tile, Stash& stash) const {
+  const Stage& stage = plan_->stages[i];
+  const Operation& operation = operations_[i];
+  const bool last = static_cast<int>(i) == plan_->first_trained;  // nothing before it wants a gradient
+  const float* x = arena + stage.x;
+  const float* y = arena + stage.y;
+  const Image& out = stage.out.image;
+  float* slot = stash.slot(tile) + std::max<std::int64_t>(stage.slot, 0);
+  switch (stage.layer.kind) {
+    case LayerKind::Conv2d: {
+      float* lanes = arena + plan_->lanes;
+      operation.conv->weight_gradient(dy, x, lanes);
+      if (stage.biases) operation.conv->bias_gradient(dy, lanes + stage.weights * kTile);
+      kernels_->sum_lanes(lanes, stage.parameters(), slot);
+      if (!last) operation.conv->input_gradient(dy, operation.backward.data(), dx);
+      return true;
+    }
+    case LayerKind::Linear: {
+      const std::int64_t row = Stash::row(stage), outputs = stage.layer.linear.outputs;
+      float* rows[kTile];
+      for (int n = 0; n < kTile; ++n) rows[n] = stash.inputs(i) + (tile * kTile + n) * row;
+      kernels_->unpack(x, stage.layer.linear.inputs, rows);
+      std::copy(dy, dy + outputs * kTile, stash.slopes(i) + tile * outputs * kTile);
+      if (stage.biases) kernels_->sum_lanes(dy, outputs, slot);
+      if (!last) operation.linear->input_gradient(dy, parameters + stage.parameter, dx);
+      return true;
+    }
+    case LayerKind::MaxPool2d: kernels_->max_pool_backward(operation.pooling, dy, arena + stage.winners, dx); return true;
+    case LayerKind::AvgPool2d: kernels_->average_pool_backward(operation.pooling, dy, dx); return true;
+    case LayerKind::Flatten: return false;
+    case LayerKind::Relu:
+    case LayerKind::Sigmoid:
+    case LayerKind::Tanh:
+      kernels_->activate_backward(activation_of(stage.layer.kind), dy, y, out.size() * kTile, dx);
+      return true;
+    case LayerKind::Softmax:
+    case LayerKind::LogSoftmax: {
+      const bool plain = stage.layer.kind == LayerKind::Softmax;
+      const auto kernel = plain ? kernels_->softmax_backward : kernels_->log_softmax_backward;
+      for (std::int64_t p = 0; p < out.plane(); ++p) {
+        kernel(dy + p * kTile, y + p * kTile, out.channels, out.plane() * kTile, dx + p * kTile);
+      }
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace convlet

@@ -1,0 +1,69 @@
+// A planned network on one tile: packed weights, forward and backward through all stages.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "convlet/plan.h"
+#include "ops/buffer.h"
+#include "ops/conv2d_tile.h"
+#include "ops/linear_tile.h"
+
+namespace convlet {
+
+// What the tiles of a step leave behind for the update: partial gradients of each tile (slots), and for dense
+// layers, whose weight gradient is one matrix product over the step, their inputs by image and output gradients.
+class Stash {
+ public:
+  Stash(const Plan& plan, std::int64_t tiles);
+
+  float* slot(std::int64_t tile) { return slots_.data() + tile * plan_->slot_size; }
+  float* inputs(std::size_t stage) { return dense_[stage].inputs.data(); }
+  float* slopes(std::size_t stage) { return dense_[stage].slopes.data(); }
+  std::int64_t tiles() const { return tiles_; }
+  static std::int64_t row(const Stage& stage) { return round_up(stage.layer.linear.inputs, kTile); }
+
+ private:
+  struct Dense {
+    Buffer inputs, slopes;  // (N, I rounded up), (N / 16, O, 16)
+  };
+  const Plan* plan_;
+  std::int64_t tiles_;
+  Buffer slots_;
+  std::vector<Dense> dense_;
+};
+
+class Network {
+ public:
+  Network(const Plan& plan, const Kernels& kernels);
+
+  // Packs the weights of output channels o0 .. o1 - 1 of a stage for both passes.
+  void pack(std::size_t stage, std::int64_t o0, std::int64_t o1, const float* parameters);
+  void pack(const float* parameters);
+
+  // The input tile lies at the start of the arena; the output is left at plan.output_offset().
+  void forward(const float* parameters, float* arena) const;
+
+  // The gradient of the output lies at plan.gradient[0]; what the update needs goes to the stash.
+  void backward(const float* parameters, float* arena, std::int64_t tile, Stash& stash) const;
+
+ private:
+  struct Operation {
+    std::optional<Conv2dTile> conv;
+    std::optional<LinearTile> linear;
+    Pooling pooling{};
+    Buffer forward, backward;  // packed weights
+  };
+
+  void forward_stage(std::size_t i, const float* parameters, float* arena) const;
+  // Returns whether the gradient went to the other buffer.
+  bool backward_stage(std::size_t i, const float* parameters, float* arena, const float* dy, float* dx, std::int64_t tile,
+                      Stash& stash) const;
+
+  const Plan* plan_;
+  const Kernels* kernels_;
+  std::vector<Operation> operations_;
+};
+
+}  // namespace convlet

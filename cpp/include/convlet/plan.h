@@ -1,0 +1,43 @@
+// A network ready to run: every stage with its shapes, its place among the parameters, and its place in the one
+// allocation that holds a tile's activations. Plain data that prints itself.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "convlet/spec.h"
+
+namespace convlet {
+
+struct Stage {
+  Layer layer;
+  Shape in, out;
+  std::int64_t weights = 0, biases = 0;     // counts
+  std::int64_t parameter = 0;               // offset of the weight, then the bias, in the parameter buffer
+  std::int64_t slot = -1;                   // offset in a tile's partial gradients: weight (conv2d only), then bias
+  std::int64_t x = 0, y = 0, winners = -1;  // offsets in the arena, in floats
+  std::int64_t multiply_adds = 0;           // an image, forward
+
+  std::int64_t parameters() const { return weights + biases; }
+  std::int64_t bias() const { return parameter + weights; }
+};
+
+struct Plan {
+  Spec spec;
+  std::vector<Stage> stages;
+  std::int64_t parameters = 0;
+  std::int64_t slot_size = 0;                    // floats of one tile's partial gradients
+  std::int64_t gradient[2] = {0, 0}, lanes = 0;  // offsets in the arena
+  std::int64_t arena = 0;                        // floats of one tile
+  int first_trained = 0;                         // the stage where the backward pass ends; -1: nothing to train
+
+  const Shape& input() const { return spec.input; }
+  const Shape& output() const { return stages.empty() ? spec.input : stages.back().out; }
+  std::int64_t output_offset() const { return stages.empty() ? 0 : stages.back().y; }
+  std::string text() const;
+};
+
+// Throws std::invalid_argument where a layer does not fit the one before it.
+Plan make_plan(const Spec& spec);
+
+}  // namespace convlet

@@ -1,0 +1,27 @@
+// max_pool2d and avg_pool2d: a window slides over each channel by itself.
+#pragma once
+
+#include "convlet/modes.h"
+#include "convlet/shapes.h"
+
+namespace convlet {
+
+struct Pool2d {
+  Image in;
+  Pair kernel, stride, dilation;
+  Padding padding;
+  bool ceil_mode = false;
+  AverageDivisor count = AverageDivisor::Window;
+  std::int64_t divisor = 0;  // of an average; 0: as `count` says
+
+  Image out() const {
+    return {in.channels,
+            pool_output(in.height, padding.top, padding.bottom, kernel.height, dilation.height, stride.height, ceil_mode),
+            pool_output(in.width, padding.left, padding.right, kernel.width, dilation.width, stride.width, ceil_mode)};
+  }
+};
+
+// Throws std::invalid_argument that names what was expected and what came; `name` is the op's.
+void check(const Pool2d& op, const char* name);
+
+}  // namespace convlet

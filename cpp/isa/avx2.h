@@ -1,0 +1,83 @@
+// A vector of 8 floats for AVX2 with FMA.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#define CONVLET_INLINE static inline __attribute__((always_inline))
+
+namespace convlet::avx2 {
+namespace {
+
+struct Vec {
+  static constexpr int lanes = 8;
+  __m256 v;
+};
+struct Mask {
+  __m256 m;
+};
+
+CONVLET_INLINE __m256i first(std::ptrdiff_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+CONVLET_INLINE Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
+CONVLET_INLINE Vec load_first(const float* p, std::ptrdiff_t n) { return {_mm256_maskload_ps(p, first(n))}; }
+CONVLET_INLINE Vec load_bytes(const std::uint8_t* p) {
+  return {_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))))};
+}
+CONVLET_INLINE void store(float* p, Vec a) { _mm256_storeu_ps(p, a.v); }
+CONVLET_INLINE void store_first(float* p, Vec a, std::ptrdiff_t n) { _mm256_maskstore_ps(p, first(n), a.v); }
+CONVLET_INLINE Vec set(float x) { return {_mm256_set1_ps(x)}; }
+
+CONVLET_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+CONVLET_INLINE Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
+CONVLET_INLINE Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
+CONVLET_INLINE Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
+CONVLET_INLINE Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
+CONVLET_INLINE Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
+CONVLET_INLINE Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }  // b where either is NaN
+CONVLET_INLINE Vec round(Vec a) { return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+CONVLET_INLINE Vec magnitude(Vec a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
+CONVLET_INLINE Vec with_sign(Vec a, Vec s) {  // a >= 0
+  return {_mm256_or_ps(a.v, _mm256_and_ps(_mm256_set1_ps(-0.0f), s.v))};
+}
+// a * 2^n for a whole n in -252..252: two exact powers, so that only the last product rounds.
+CONVLET_INLINE Vec scale(Vec a, Vec n) {
+  const __m256i whole = _mm256_cvtps_epi32(n.v), half = _mm256_srai_epi32(whole, 1), bias = _mm256_set1_epi32(127);
+  const __m256i rest = _mm256_sub_epi32(whole, half);
+  const __m256 p = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
+  const __m256 q = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
+  return {_mm256_mul_ps(_mm256_mul_ps(a.v, p), q)};
+}
+
+CONVLET_INLINE Mask less(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
+CONVLET_INLINE Mask equal(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)}; }
+CONVLET_INLINE Mask greater_or_nan(Vec a, Vec b) {  // a > b, or a is NaN
+  return {_mm256_or_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ), _mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q))};
+}
+CONVLET_INLINE Vec select(Mask m, Vec yes, Vec no) { return {_mm256_blendv_ps(no.v, yes.v, m.m)}; }
+
+CONVLET_INLINE void transpose(Vec (&r)[8]) {
+  __m256 t[8];
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {  // 4x4 blocks within 128-bit lanes
+    const __m256 a = _mm256_unpacklo_ps(r[4 * i].v, r[4 * i + 1].v), b = _mm256_unpackhi_ps(r[4 * i].v, r[4 * i + 1].v);
+    const __m256 c = _mm256_unpacklo_ps(r[4 * i + 2].v, r[4 * i + 3].v);
+    const __m256 d = _mm256_unpackhi_ps(r[4 * i + 2].v, r[4 * i + 3].v);
+    t[4 * i] = _mm256_shuffle_ps(a, c, 0x44);
+    t[4 * i + 1] = _mm256_shuffle_ps(a, c, 0xee);
+    t[4 * i + 2] = _mm256_shuffle_ps(b, d, 0x44);
+    t[4 * i + 3] = _mm256_shuffle_ps(b, d, 0xee);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {  // then the two lanes
+    r[i].v = _mm256_permute2f128_ps(t[i], t[4 + i], 0x20);
+    r[4 + i].v = _mm256_permute2f128_ps(t[i], t[4 + i], 0x31);
+  }
+}
+
+}  // namespace
+}  // namespace convlet::avx2

@@ -1,0 +1,86 @@
+// A vector of 16 floats for AVX-512 (F, BW, DQ, VL).
+#pragma once
+
+// GCC 12 takes the deliberately undefined operand inside its own intrinsics for a mistake of the caller.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#define CONVLET_INLINE static inline __attribute__((always_inline))
+
+namespace convlet::avx512 {
+namespace {
+
+struct Vec {
+  static constexpr int lanes = 16;
+  __m512 v;
+};
+struct Mask {
+  __mmask16 m;
+};
+
+CONVLET_INLINE __mmask16 first(std::ptrdiff_t n) { return static_cast<__mmask16>((1u << n) - 1); }
+
+CONVLET_INLINE Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
+CONVLET_INLINE Vec load_first(const float* p, std::ptrdiff_t n) { return {_mm512_maskz_loadu_ps(first(n), p)}; }
+CONVLET_INLINE Vec load_bytes(const std::uint8_t* p) {
+  return {_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
+}
+CONVLET_INLINE void store(float* p, Vec a) { _mm512_storeu_ps(p, a.v); }
+CONVLET_INLINE void store_first(float* p, Vec a, std::ptrdiff_t n) { _mm512_mask_storeu_ps(p, first(n), a.v); }
+CONVLET_INLINE Vec set(float x) { return {_mm512_set1_ps(x)}; }
+
+CONVLET_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+CONVLET_INLINE Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
+CONVLET_INLINE Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
+CONVLET_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
+CONVLET_INLINE Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
+CONVLET_INLINE Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
+CONVLET_INLINE Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }  // b where either is NaN
+CONVLET_INLINE Vec round(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+CONVLET_INLINE Vec magnitude(Vec a) { return {_mm512_andnot_ps(_mm512_set1_ps(-0.0f), a.v)}; }
+CONVLET_INLINE Vec with_sign(Vec a, Vec s) {  // a >= 0
+  return {_mm512_or_ps(a.v, _mm512_and_ps(_mm512_set1_ps(-0.0f), s.v))};
+}
+// a * 2^n for a whole n in -252..252, rounded once.
+CONVLET_INLINE Vec scale(Vec a, Vec n) { return {_mm512_scalef_ps(a.v, n.v)}; }
+
+CONVLET_INLINE Mask less(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
+CONVLET_INLINE Mask equal(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
+CONVLET_INLINE Mask greater_or_nan(Vec a, Vec b) {  // a > b, or a is NaN
+  return {static_cast<__mmask16>(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ) | _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q))};
+}
+CONVLET_INLINE Vec select(Mask m, Vec yes, Vec no) { return {_mm512_mask_blend_ps(m.m, no.v, yes.v)}; }
+
+CONVLET_INLINE void transpose(Vec (&r)[16]) {
+  __m512 t[16];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {  // 4x4 blocks within 128-bit lanes
+    const __m512 a = _mm512_unpacklo_ps(r[4 * i].v, r[4 * i + 1].v), b = _mm512_unpackhi_ps(r[4 * i].v, r[4 * i + 1].v);
+    const __m512 c = _mm512_unpacklo_ps(r[4 * i + 2].v, r[4 * i + 3].v);
+    const __m512 d = _mm512_unpackhi_ps(r[4 * i + 2].v, r[4 * i + 3].v);
+    t[4 * i] = _mm512_shuffle_ps(a, c, 0x44);
+    t[4 * i + 1] = _mm512_shuffle_ps(a, c, 0xee);
+    t[4 * i + 2] = _mm512_shuffle_ps(b, d, 0x44);
+    t[4 * i + 3] = _mm512_shuffle_ps(b, d, 0xee);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {  // then the 128-bit lanes
+    const __m512 a = _mm512_shuffle_f32x4(t[i], t[4 + i], 0x88), b = _mm512_shuffle_f32x4(t[i], t[4 + i], 0xdd);
+    const __m512 c = _mm512_shuffle_f32x4(t[8 + i], t[12 + i], 0x88);
+    const __m512 d = _mm512_shuffle_f32x4(t[8 + i], t[12 + i], 0xdd);
+    r[i].v = _mm512_shuffle_f32x4(a, c, 0x88);
+    r[4 + i].v = _mm512_shuffle_f32x4(b, d, 0x88);
+    r[8 + i].v = _mm512_shuffle_f32x4(a, c, 0xdd);
+    r[12 + i].v = _mm512_shuffle_f32x4(b, d, 0xdd);
+  }
+}
+
+}  // namespace
+}  // namespace convlet::avx512

@@ -1,0 +1,20 @@
+// The kernels for x86-64's baseline: this file alone is compiled with its flags, and owns no code that another shares.
+#include "isa/sse2.h"
+
+#include <math.h>
+
+#include "isa/tables.h"
+
+namespace convlet::baseline {
+namespace {
+
+// 16 registers: 12 accumulators leave room for the operands.
+constexpr int kAccumulators = 12, kMaxBlock = 12, kMaxPositions = 12;
+
+#include "kernels/kernels.inl"
+
+}  // namespace
+
+const Kernels kTable = make_kernels("baseline");
+
+}  // namespace convlet::baseline

@@ -1,0 +1,20 @@
+// The kernels for AArch64's NEON: this file alone is compiled with its flags, and owns no code that another shares.
+#include "isa/neon.h"
+
+#include <math.h>
+
+#include "isa/tables.h"
+
+namespace convlet::neon {
+namespace {
+
+// 32 registers: 24 accumulators leave room for the operands.
+constexpr int kAccumulators = 24, kMaxBlock = 24, kMaxPositions = 14;
+
+#include "kernels/kernels.inl"
+
+}  // namespace
+
+const Kernels kTable = make_kernels("neon");
+
+}  // namespace convlet::neon

@@ -1,0 +1,77 @@
+// A vector of 4 floats for AArch64 (NEON), with fused multiply-add.
+#pragma once
+
+#include <arm_neon.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#define CONVLET_INLINE static inline __attribute__((always_inline))
+
+namespace convlet::neon {
+namespace {
+
+struct Vec {
+  static constexpr int lanes = 4;
+  float32x4_t v;
+};
+struct Mask {
+  uint32x4_t m;
+};
+
+CONVLET_INLINE Vec load(const float* p) { return {vld1q_f32(p)}; }
+CONVLET_INLINE Vec load_first(const float* p, std::ptrdiff_t n) {
+  const float all[4] = {n > 0 ? p[0] : 0, n > 1 ? p[1] : 0, n > 2 ? p[2] : 0, n > 3 ? p[3] : 0};
+  return {vld1q_f32(all)};
+}
+CONVLET_INLINE Vec load_bytes(const std::uint8_t* p) {
+  const std::uint32_t all[4] = {p[0], p[1], p[2], p[3]};
+  return {vcvtq_f32_u32(vld1q_u32(all))};
+}
+CONVLET_INLINE void store(float* p, Vec a) { vst1q_f32(p, a.v); }
+CONVLET_INLINE void store_first(float* p, Vec a, std::ptrdiff_t n) {
+  float all[4];
+  vst1q_f32(all, a.v);
+  for (int i = 0; i < 4; ++i) {
+    if (i < n) p[i] = all[i];
+  }
+}
+CONVLET_INLINE Vec set(float x) { return {vdupq_n_f32(x)}; }
+
+CONVLET_INLINE Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+CONVLET_INLINE Vec operator+(Vec a, Vec b) { return {vaddq_f32(a.v, b.v)}; }
+CONVLET_INLINE Vec operator-(Vec a, Vec b) { return {vsubq_f32(a.v, b.v)}; }
+CONVLET_INLINE Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.v, b.v)}; }
+CONVLET_INLINE Vec operator/(Vec a, Vec b) { return {vdivq_f32(a.v, b.v)}; }
+CONVLET_INLINE Vec sqrt(Vec a) { return {vsqrtq_f32(a.v)}; }
+CONVLET_INLINE Vec round(Vec a) { return {vrndnq_f32(a.v)}; }
+CONVLET_INLINE Vec magnitude(Vec a) { return {vabsq_f32(a.v)}; }
+CONVLET_INLINE Vec with_sign(Vec a, Vec s) {  // a >= 0
+  return {vbslq_f32(vdupq_n_u32(0x80000000u), s.v, a.v)};
+}
+// a * 2^n for a whole n in -252..252: two exact powers, so that only the last product rounds.
+CONVLET_INLINE Vec scale(Vec a, Vec n) {
+  const int32x4_t whole = vcvtnq_s32_f32(n.v), half = vshrq_n_s32(whole, 1), bias = vdupq_n_s32(127);
+  const float32x4_t p = vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(half, bias), 23));
+  const float32x4_t q = vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vsubq_s32(whole, half), bias), 23));
+  return {vmulq_f32(vmulq_f32(a.v, p), q)};
+}
+
+CONVLET_INLINE Mask less(Vec a, Vec b) { return {vcltq_f32(a.v, b.v)}; }
+CONVLET_INLINE Mask equal(Vec a, Vec b) { return {vceqq_f32(a.v, b.v)}; }
+CONVLET_INLINE Mask greater_or_nan(Vec a, Vec b) {  // a > b, or a is NaN
+  return {vorrq_u32(vcgtq_f32(a.v, b.v), vmvnq_u32(vceqq_f32(a.v, a.v)))};
+}
+CONVLET_INLINE Vec select(Mask m, Vec yes, Vec no) { return {vbslq_f32(m.m, yes.v, no.v)}; }
+CONVLET_INLINE Vec max(Vec a, Vec b) { return select({vcgtq_f32(a.v, b.v)}, a, b); }  // b where either is NaN
+
+CONVLET_INLINE void transpose(Vec (&r)[4]) {
+  const float32x4x2_t a = vtrnq_f32(r[0].v, r[1].v), b = vtrnq_f32(r[2].v, r[3].v);
+  r[0].v = vcombine_f32(vget_low_f32(a.val[0]), vget_low_f32(b.val[0]));
+  r[1].v = vcombine_f32(vget_low_f32(a.val[1]), vget_low_f32(b.val[1]));
+  r[2].v = vcombine_f32(vget_high_f32(a.val[0]), vget_high_f32(b.val[0]));
+  r[3].v = vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1]));
+}
+
+}  // namespace
+}  // namespace convlet::neon

@@ -1,0 +1,72 @@
+// A vector of 4 floats for every x86-64 (SSE2). There is no fused multiply-add: the product is rounded by itself.
+#pragma once
+
+#include <emmintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#define CONVLET_INLINE static inline __attribute__((always_inline))
+
+namespace convlet::baseline {
+namespace {
+
+struct Vec {
+  static constexpr int lanes = 4;
+  __m128 v;
+};
+struct Mask {
+  __m128 m;
+};
+
+CONVLET_INLINE Vec load(const float* p) { return {_mm_loadu_ps(p)}; }
+CONVLET_INLINE Vec load_first(const float* p, std::ptrdiff_t n) {
+  return {_mm_setr_ps(n > 0 ? p[0] : 0, n > 1 ? p[1] : 0, n > 2 ? p[2] : 0, n > 3 ? p[3] : 0)};
+}
+CONVLET_INLINE Vec load_bytes(const std::uint8_t* p) {
+  return {_mm_cvtepi32_ps(_mm_setr_epi32(p[0], p[1], p[2], p[3]))};
+}
+CONVLET_INLINE void store(float* p, Vec a) { _mm_storeu_ps(p, a.v); }
+CONVLET_INLINE void store_first(float* p, Vec a, std::ptrdiff_t n) {
+  alignas(16) float all[4];
+  _mm_store_ps(all, a.v);
+  for (int i = 0; i < 4; ++i) {
+    if (i < n) p[i] = all[i];
+  }
+}
+CONVLET_INLINE Vec set(float x) { return {_mm_set1_ps(x)}; }
+
+CONVLET_INLINE Vec operator+(Vec a, Vec b) { return {_mm_add_ps(a.v, b.v)}; }
+CONVLET_INLINE Vec operator-(Vec a, Vec b) { return {_mm_sub_ps(a.v, b.v)}; }
+CONVLET_INLINE Vec operator*(Vec a, Vec b) { return {_mm_mul_ps(a.v, b.v)}; }
+CONVLET_INLINE Vec operator/(Vec a, Vec b) { return {_mm_div_ps(a.v, b.v)}; }
+CONVLET_INLINE Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
+CONVLET_INLINE Vec sqrt(Vec a) { return {_mm_sqrt_ps(a.v)}; }
+CONVLET_INLINE Vec max(Vec a, Vec b) { return {_mm_max_ps(a.v, b.v)}; }  // b where either is NaN
+CONVLET_INLINE Vec round(Vec a) { return {_mm_cvtepi32_ps(_mm_cvtps_epi32(a.v))}; }  // |a| < 2^31
+CONVLET_INLINE Vec magnitude(Vec a) { return {_mm_andnot_ps(_mm_set1_ps(-0.0f), a.v)}; }
+CONVLET_INLINE Vec with_sign(Vec a, Vec s) {  // a >= 0
+  return {_mm_or_ps(a.v, _mm_and_ps(_mm_set1_ps(-0.0f), s.v))};
+}
+// a * 2^n for a whole n in -252..252: two exact powers, so that only the last product rounds.
+CONVLET_INLINE Vec scale(Vec a, Vec n) {
+  const __m128i whole = _mm_cvtps_epi32(n.v), half = _mm_srai_epi32(whole, 1), bias = _mm_set1_epi32(127);
+  const __m128i rest = _mm_sub_epi32(whole, half);
+  const __m128 p = _mm_castsi128_ps(_mm_slli_epi32(_mm_add_epi32(half, bias), 23));
+  const __m128 q = _mm_castsi128_ps(_mm_slli_epi32(_mm_add_epi32(rest, bias), 23));
+  return {_mm_mul_ps(_mm_mul_ps(a.v, p), q)};
+}
+
+CONVLET_INLINE Mask less(Vec a, Vec b) { return {_mm_cmplt_ps(a.v, b.v)}; }
+CONVLET_INLINE Mask equal(Vec a, Vec b) { return {_mm_cmpeq_ps(a.v, b.v)}; }
+CONVLET_INLINE Mask greater_or_nan(Vec a, Vec b) {  // a > b, or a is NaN
+  return {_mm_or_ps(_mm_cmpgt_ps(a.v, b.v), _mm_cmpunord_ps(a.v, a.v))};
+}
+CONVLET_INLINE Vec select(Mask m, Vec yes, Vec no) {
+  return {_mm_or_ps(_mm_and_ps(m.m, yes.v), _mm_andnot_ps(m.m, no.v))};
+}
+
+CONVLET_INLINE void transpose(Vec (&r)[4]) { _MM_TRANSPOSE4_PS(r[0].v, r[1].v, r[2].v, r[3].v); }
+
+}  // namespace
+}  // namespace convlet::baseline

@@ -1,0 +1,81 @@
+// Activations, one value at a time, and the exponential that they share with softmax.
+//
+//   relu(x) = max(x, 0)     sigmoid(x) = 1 / (1 + e^-x)     tanh(x) = (1 - e^-2x) / (1 + e^-2x)
+//
+// NaN stays NaN. Sigmoid and tanh are within 4 units in the last place, subnormal results included.
+
+constexpr float kLog2e = 0x1.715476p+0f;
+constexpr float kLn2High = 0x1.62e4p-1f, kLn2Low = 0x1.7f7d1cp-20f;  // the product of the first with |n| < 2^9 is exact
+
+struct Reduced {  // e^x = 2^n (1 + r + r^2 p), |r| <= ln(2) / 2
+  Vec n, r, p;
+};
+
+// The polynomial is the near-minimax fit (Chebyshev nodes) of (e^r - 1 - r) / r^2; its error is 0.1 ulp of e^r.
+CONVLET_INLINE Reduced reduce(Vec x) {
+  const Vec n = round(x * set(kLog2e));
+  const Vec r = fma(n, set(-kLn2Low), fma(n, set(-kLn2High), x));
+  Vec p = set(0x1.6d113cp-10f);
+  p = fma(p, r, set(0x1.120ba2p-7f));
+  p = fma(p, r, set(0x1.55551ap-5f));
+  p = fma(p, r, set(0x1.5554dcp-3f));
+  p = fma(p, r, set(0.5f));
+  return {n, r, p};
+}
+
+// e^x for x <= 0; below -105 the result is zero.
+CONVLET_INLINE Vec exp_negative(Vec x) {
+  const Reduced e = reduce(max(set(-105.0f), x));
+  return scale(fma(e.r * e.r, e.p, e.r) + set(1.0f), e.n);
+}
+
+// t = e^-|x| never overflows; sigmoid(-x) = t / (1 + t), so tiny results keep their relative precision.
+CONVLET_INLINE Vec sigmoid(Vec x) {
+  const Vec t = exp_negative(set(0.0f) - magnitude(x));
+  return select(less(x, set(0.0f)), t, set(1.0f)) / (set(1.0f) + t);
+}
+
+// tanh|x| = -m / (2 + m) with m = e^-2|x| - 1, computed without cancellation; beyond 10 it rounds to 1.
+CONVLET_INLINE Vec tanh(Vec x) {
+  const Reduced e = reduce(max(set(-20.0f), set(-2.0f) * magnitude(x)));
+  const Vec power = scale(set(1.0f), e.n);
+  const Vec m = fma(power, fma(e.r * e.r, e.p, e.r), power - set(1.0f));
+  return with_sign(magnitude(m) / (set(2.0f) + m), x);
+}
+
+CONVLET_INLINE Vec relu(Vec x) { return max(set(0.0f), x); }
+
+template <class F>
+CONVLET_INLINE void map(const float* x, std::ptrdiff_t count, float* y, F&& f) {
+  std::ptrdiff_t i = 0;
+  for (; i + Vec::lanes <= count; i += Vec::lanes) store(y + i, f(load(x + i)));
+  if (i < count) store_first(y + i, f(load_first(x + i, count - i)), count - i);
+}
+
+template <class F>
+CONVLET_INLINE void map(const float* a, const float* b, std::ptrdiff_t count, float* y, F&& f) {
+  std::ptrdiff_t i = 0;
+  for (; i + Vec::lanes <= count; i += Vec::lanes) store(y + i, f(load(a + i), load(b + i)));
+  if (i < count) store_first(y + i, f(load_first(a + i, count - i), load_first(b + i, count - i)), count - i);
+}
+
+void activate(Activation kind, const float* x, std::ptrdiff_t count, float* y) {
+  switch (kind) {
+    case Activation::Relu: return map(x, count, y, [](Vec v) { return relu(v); });
+    case Activation::Sigmoid: return map(x, count, y, [](Vec v) { return sigmoid(v); });
+    case Activation::Tanh: return map(x, count, y, [](Vec v) { return tanh(v); });
+    case Activation::None: return map(x, count, y, [](Vec v) { return v; });
+  }
+}
+
+// dx from the output: dy [y > 0], dy y (1 - y), dy (1 - y^2).
+void activate_backward(Activation kind, const float* dy, const float* y, std::ptrdiff_t count, float* dx) {
+  const Vec one = set(1.0f), zero = set(0.0f);
+  switch (kind) {
+    case Activation::Relu:
+      return map(dy, y, count, dx, [=](Vec d, Vec v) { return select(less(zero, v), d, zero); });
+    case Activation::Sigmoid: return map(dy, y, count, dx, [=](Vec d, Vec v) { return d * ((one - v) * v); });
+    case Activation::Tanh: return map(dy, y, count, dx, [=](Vec d, Vec v) { return d * (one - v * v); });
+    case Activation::None: return map(dy, y, count, dx, [](Vec d, Vec) { return d; });
+  }
+}

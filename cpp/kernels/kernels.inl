@@ -1,0 +1,49 @@
+// Every kernel, for the vector type of the instruction set that includes this file, and their table.
+
+constexpr int smaller(int a, int b) { return a < b ? a : b; }
+constexpr int larger(int a, int b) { return a > b ? a : b; }
+
+#define CONVLET_UNROLL _Pragma("GCC unroll 32")
+
+// clang-format off
+#include "kernels/correlation.inl"
+#include "kernels/weight_gradient.inl"
+#include "kernels/linear.inl"
+#include "kernels/pooling.inl"
+#include "kernels/activation.inl"
+#include "kernels/softmax.inl"
+#include "kernels/pack.inl"
+#include "kernels/optimizer.inl"
+// clang-format on
+
+constexpr Kernels make_kernels(const char* name) {
+  Kernels k{};
+  k.name = name;
+  k.lanes = Vec::lanes;
+  k.accumulators = kAccumulators;
+  k.max_block = kMaxBlock;
+  k.max_positions = kMaxPositions;
+  k.correlate = correlate;
+  k.weight_gradient = weight_gradient;
+  k.channel_sums = channel_sums;
+  k.sum_lanes = sum_lanes;
+  k.outer_product = outer_product;
+  k.max_pool = max_pool;
+  k.max_pool_backward = max_pool_backward;
+  k.average_pool = average_pool;
+  k.average_pool_backward = average_pool_backward;
+  k.activate = activate;
+  k.activate_backward = activate_backward;
+  k.softmax = softmax;
+  k.log_softmax = log_softmax;
+  k.softmax_backward = softmax_backward;
+  k.log_softmax_backward = log_softmax_backward;
+  k.cross_entropy = cross_entropy;
+  k.pack_bytes = pack_bytes;
+  k.pack_floats = pack_floats;
+  k.unpack = unpack;
+  k.add = add;
+  k.sgd = sgd;
+  k.adam = adam;
+  return k;
+}

@@ -1,0 +1,133 @@
+// Pooling of a tile, each channel by itself.
+//
+//   max:      y[c][oh][ow][n] = max over the window's pixels of x; the padding is minus infinity
+//   average:  y[c][oh][ow][n] = sum over the window's pixels of x / divisor; the padding is zero
+//
+// x (C, H, W, 16), y (C, OH, OW, 16). NaN wins a maximum, and of equal pixels the first in row order does; its tap
+// kh * KW + kw is kept in `winners`, a tile of y's shape, for the backward pass.
+
+// The taps of one axis of a window that lie on the image.
+struct Taps {
+  std::int32_t first, last, in;  // first <= tap < last; in: input index of the first
+};
+
+CONVLET_INLINE Taps taps_of(int origin, int kernel, int dilation, int size) {
+  const int first = origin >= 0 ? 0 : (-origin + dilation - 1) / dilation;
+  const int last = origin >= size ? 0 : smaller(kernel, (size - 1 - origin) / dilation + 1);
+  return {first, larger(first, last), origin + first * dilation};
+}
+
+CONVLET_INLINE Taps rows_of(const Pooling& t, int oh) {
+  return taps_of(oh * t.stride_height - t.top, t.kernel_height, t.dilation_height, t.height);
+}
+
+CONVLET_INLINE Taps columns_of(const Pooling& t, int ow) {
+  return taps_of(ow * t.stride_width - t.left, t.kernel_width, t.dilation_width, t.width);
+}
+
+// Calls window(c, rows, columns, offset of the first pixel, offset of the output) for every window in row order.
+template <class F>
+CONVLET_INLINE void for_each_window(const Pooling& t, F&& window) {
+  const std::ptrdiff_t row = std::ptrdiff_t{t.width} * kTile;
+  std::ptrdiff_t y = 0;
+  for (int c = 0; c < t.channels; ++c) {
+    const std::ptrdiff_t plane = c * t.height * row;
+    for (int oh = 0; oh < t.out_height; ++oh) {
+      const Taps rows = rows_of(t, oh);
+      for (int ow = 0; ow < t.out_width; ++ow, y += kTile) {
+        const Taps columns = columns_of(t, ow);
+        window(oh, ow, rows, columns, plane + rows.in * row + std::ptrdiff_t{columns.in} * kTile, y);
+      }
+    }
+  }
+}
+
+void max_pool(const Pooling& t, const float* x, float* y, float* winners) {
+  const std::ptrdiff_t down = std::ptrdiff_t{t.dilation_height} * t.width * kTile;
+  const std::ptrdiff_t right = std::ptrdiff_t{t.dilation_width} * kTile;
+  for_each_window(t, [&](int, int, const Taps& rows, const Taps& columns, std::ptrdiff_t at, std::ptrdiff_t out) {
+    for (int lane = 0; lane < kTile; lane += Vec::lanes) {
+      Vec best = load(x + at + lane);
+      Vec winner = set(static_cast<float>(rows.first * t.kernel_width + columns.first));
+      for (int kh = rows.first; kh < rows.last; ++kh) {
+        const float* pixel = x + at + (kh - rows.first) * down + lane;
+        for (int kw = columns.first; kw < columns.last; ++kw, pixel += right) {
+          const Vec value = load(pixel);
+          const Mask better = greater_or_nan(value, best);
+          best = select(better, value, best);
+          winner = select(better, set(static_cast<float>(kh * t.kernel_width + kw)), winner);
+        }
+      }
+      store(y + out + lane, best);
+      if (winners) store(winners + out + lane, winner);
+    }
+  });
+}
+
+CONVLET_INLINE void clear_image(const Pooling& t, float* dx) {
+  const std::ptrdiff_t size = std::ptrdiff_t{t.channels} * t.height * t.width * kTile;
+  for (std::ptrdiff_t i = 0; i < size; i += Vec::lanes) store(dx + i, set(0.0f));
+}
+
+void max_pool_backward(const Pooling& t, const float* dy, const float* winners, float* dx) {
+  const std::ptrdiff_t down = std::ptrdiff_t{t.dilation_height} * t.width * kTile;
+  const std::ptrdiff_t right = std::ptrdiff_t{t.dilation_width} * kTile;
+  clear_image(t, dx);
+  for_each_window(t, [&](int, int, const Taps& rows, const Taps& columns, std::ptrdiff_t at, std::ptrdiff_t out) {
+    for (int lane = 0; lane < kTile; lane += Vec::lanes) {
+      const Vec slope = load(dy + out + lane), winner = load(winners + out + lane);
+      for (int kh = rows.first; kh < rows.last; ++kh) {
+        float* pixel = dx + at + (kh - rows.first) * down + lane;
+        for (int kw = columns.first; kw < columns.last; ++kw, pixel += right) {
+          const Mask won = equal(winner, set(static_cast<float>(kh * t.kernel_width + kw)));
+          store(pixel, load(pixel) + select(won, slope, set(0.0f)));
+        }
+      }
+    }
+  });
+}
+
+// Cells that an average divides by: the window's pixels, or also its padding, but nothing beyond the padding.
+CONVLET_INLINE float divisor_of(const Pooling& t, int oh, int ow, const Taps& rows, const Taps& columns) {
+  if (t.divisor) return static_cast<float>(t.divisor);
+  if (t.count == AverageDivisor::Pixels) {
+    return static_cast<float>(rows.last - rows.first) * static_cast<float>(columns.last - columns.first);
+  }
+  const int down = t.height + t.bottom - (oh * t.stride_height - t.top);
+  const int right = t.width + t.right - (ow * t.stride_width - t.left);
+  const int height = smaller(t.kernel_height, (down + t.dilation_height - 1) / t.dilation_height);
+  const int width = smaller(t.kernel_width, (right + t.dilation_width - 1) / t.dilation_width);
+  return static_cast<float>(height) * static_cast<float>(width);
+}
+
+void average_pool(const Pooling& t, const float* x, float* y) {
+  const std::ptrdiff_t down = std::ptrdiff_t{t.dilation_height} * t.width * kTile;
+  const std::ptrdiff_t right = std::ptrdiff_t{t.dilation_width} * kTile;
+  for_each_window(t, [&](int oh, int ow, const Taps& rows, const Taps& columns, std::ptrdiff_t at, std::ptrdiff_t out) {
+    const Vec divisor = set(divisor_of(t, oh, ow, rows, columns));
+    for (int lane = 0; lane < kTile; lane += Vec::lanes) {
+      Vec sum = set(0.0f);
+      for (int kh = rows.first; kh < rows.last; ++kh) {
+        const float* pixel = x + at + (kh - rows.first) * down + lane;
+        for (int kw = columns.first; kw < columns.last; ++kw, pixel += right) sum = sum + load(pixel);
+      }
+      store(y + out + lane, sum / divisor);
+    }
+  });
+}
+
+void average_pool_backward(const Pooling& t, const float* dy, float* dx) {
+  const std::ptrdiff_t down = std::ptrdiff_t{t.dilation_height} * t.width * kTile;
+  const std::ptrdiff_t right = std::ptrdiff_t{t.dilation_width} * kTile;
+  clear_image(t, dx);
+  for_each_window(t, [&](int oh, int ow, const Taps& rows, const Taps& columns, std::ptrdiff_t at, std::ptrdiff_t out) {
+    const Vec divisor = set(divisor_of(t, oh, ow, rows, columns));
+    for (int lane = 0; lane < kTile; lane += Vec::lanes) {
+      const Vec share = load(dy + out + lane) / divisor;
+      for (int kh = rows.first; kh < rows.last; ++kh) {
+        float* pixel = dx + at + (kh - rows.first) * down + lane;
+        for (int kw = columns.first; kw < columns.last; ++kw, pixel += right) store(pixel, load(pixel) + share);
+      }
+    }
+  });
+}

@@ -1,0 +1,113 @@
+// The kernels of one instruction set: a table of functions on tiles, with their block sizes.
+//
+// A tile holds 16 images as [channel][row][column][16 images]. Plain structs and pointers only: this header
+// is compiled for every instruction set, so nothing here may become code that the linker could merge.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "convlet/modes.h"
+#include "convlet/tile.h"
+
+namespace convlet {
+
+// y[o][p][n] = bias[o] + sum over c, kh, kw of w[o][c][kh][kw] x[c][p + (kh, kw)][n]
+// Serves conv2d forward and its input gradient (the spans differ), linear forward and its input gradient
+// (1x1 images).
+struct Correlation {
+  std::int32_t groups, in_channels, out_channels;  // channels of one group
+  std::int32_t kernel_height, kernel_width;
+  std::ptrdiff_t x_channel, x_row, y_channel, y_row;  // strides in floats; a column is 16 floats
+  const Span *rows, *columns;
+  std::int32_t row_spans, column_spans;
+  std::int32_t row_per_out, row_per_tap, column_per_out, column_per_tap;  // steps of the input
+  std::int32_t block;           // output channels computed together
+  std::int32_t chain_channels;  // input channels between two cuts of the chain of additions
+  std::int32_t band_rows;       // output rows computed for all output channels before the next rows
+  std::ptrdiff_t w_group;       // floats between the weights of two groups,
+  std::ptrdiff_t w_block;       // of two blocks of output channels,
+  std::ptrdiff_t w_channel;     // and of two input channels; 0: packed, KH * KW * (width of the block)
+};
+
+// dw[o][c][kh][kw][n] += sum over positions p of dy[o][p][n] x[c][p + (kh, kw)][n]: a partial sum per image lane.
+struct WeightGradient {
+  std::int32_t groups, in_channels, out_channels;
+  std::int32_t kernel_height, kernel_width;
+  std::ptrdiff_t x_channel, x_row, dy_channel, dy_row;
+  const Span *rows, *columns;  // of the forward pass
+  std::int32_t row_spans, column_spans;
+  std::int32_t row_stride, row_dilation, column_stride, column_dilation;
+};
+
+struct Pooling {
+  std::int32_t channels, height, width, out_height, out_width;
+  std::int32_t kernel_height, kernel_width, stride_height, stride_width;
+  std::int32_t top, bottom, left, right, dilation_height, dilation_width;
+  std::int32_t divisor;  // of an average; 0: as `count` says
+  AverageDivisor count;
+};
+
+struct CrossEntropy {
+  std::int32_t classes;
+  const float* weight;  // of the classes, or null
+  float label_smoothing;
+  float scale;  // of the gradients: 1 / (sum of the weights of the batch's targets) for a mean
+};
+
+struct SgdStep {
+  float lr, momentum, dampening, weight_decay;
+  Momentum mode;
+  BufferState buffer;
+};
+
+struct AdamStep {
+  float lr, beta1, beta2, eps, weight_decay;
+  float correction1, correction2_root;  // 1 - beta1^t, sqrt(1 - beta2^t)
+  WeightDecay decay;
+};
+
+struct Kernels {
+  const char* name;
+  std::int32_t lanes;
+  std::int32_t accumulators;  // of one block: registers less those for operands
+  std::int32_t max_block, max_positions;  // output channels, positions of a block
+
+  void (*correlate)(const Correlation&, const float* x, const float* w, const float* bias, float* y);
+  void (*weight_gradient)(const WeightGradient&, const float* dy, const float* x, float* dw_lanes);
+  void (*channel_sums)(const float* dy, std::ptrdiff_t channels, std::ptrdiff_t plane, float* sums_lanes);
+  // sums[i] (+)= the 16 lanes of x[i] as a tree: lane n + lane n + 8, then 4, 2, 1.
+  void (*sum_lanes)(const float* x, std::ptrdiff_t count, float* sums);
+
+  // dw[o][i] (+)= sum over images n in order of dy[n / 16][o][n % 16] x[n][i]
+  void (*outer_product)(const float* dy, std::ptrdiff_t dy_tile, const float* x, std::ptrdiff_t x_image,
+                        std::ptrdiff_t images, std::ptrdiff_t outputs, std::ptrdiff_t inputs, Store store, float* dw);
+
+  void (*max_pool)(const Pooling&, const float* x, float* y, float* winners);  // winners: kh * KW + kw, or null
+  void (*max_pool_backward)(const Pooling&, const float* dy, const float* winners, float* dx);
+  void (*average_pool)(const Pooling&, const float* x, float* y);
+  void (*average_pool_backward)(const Pooling&, const float* dy, float* dx);
+
+  void (*activate)(Activation, const float* x, std::ptrdiff_t count, float* y);
+  void (*activate_backward)(Activation, const float* dy, const float* y, std::ptrdiff_t count, float* dx);
+
+  // Softmax over the channels of a tile: x[k * stride] for k in 0..classes-1, each a vector of 16 lanes.
+  void (*softmax)(const float* x, std::ptrdiff_t classes, std::ptrdiff_t stride, float* y);
+  void (*log_softmax)(const float* x, std::ptrdiff_t classes, std::ptrdiff_t stride, float* y);
+  void (*softmax_backward)(const float* dy, const float* y, std::ptrdiff_t classes, std::ptrdiff_t stride, float* dx);
+  void (*log_softmax_backward)(const float* dy, const float* y, std::ptrdiff_t classes, std::ptrdiff_t stride, float* dx);
+  // labels: -1 for a lane without target. losses: of each lane. dlogits may be null. Returns the correct ones.
+  std::int32_t (*cross_entropy)(const CrossEntropy&, const float* logits, const std::int32_t* labels, float* losses,
+                                float* dlogits);
+
+  // Between images [n][size] (found through 16 pointers; null is an image of zeros) and a tile [size][16].
+  void (*pack_bytes)(const std::uint8_t* const* images, std::ptrdiff_t size, float* tile);  // times 1/255, exactly
+  void (*pack_floats)(const float* const* images, std::ptrdiff_t size, float* tile);
+  void (*unpack)(const float* tile, std::ptrdiff_t size, float* const* images);
+
+  void (*add)(const float* x, std::ptrdiff_t count, float* sum);  // sum += x
+  void (*sgd)(const SgdStep&, const float* gradient, std::ptrdiff_t count, float* parameter, float* buffer);
+  void (*adam)(const AdamStep&, const float* gradient, std::ptrdiff_t count, float* parameter, float* m, float* v);
+};
+
+}  // namespace convlet

@@ -1,0 +1,17 @@
+// The choice of block sizes for a correlation, by a small model of the machine.
+#pragma once
+
+#include <cstdint>
+
+#include "convlet/axis.h"
+#include "kernels/table.h"
+
+namespace convlet {
+
+// Output channels to compute together, for outputs cut into these spans.
+int choose_block(const Kernels& kernels, std::int64_t out_channels, const Axis& rows, const Axis& columns);
+
+// Output rows to compute for all output channels, so that the input rows they share stay in a core's L2.
+int choose_band(std::int64_t in_channels, std::int64_t width, std::int64_t row_step);
+
+}  // namespace convlet

@@ -1,0 +1,125 @@
+#include "ops/conv2d_tile.h"
+
+#include <algorithm>
+
+#include "ops/blocking.h"
+
+namespace convlet {
+namespace {
+
+int chain_channels(const Conv2d& op) {
+  return static_cast<int>(std::max<std::int64_t>(1, kChain / (op.kernel.height * op.kernel.width)));
+}
+
+}  // namespace
+
+Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kernels_(&kernels) {
+  const Image in = op.in, out = op.out();
+  const auto narrow = [](std::int64_t n) { return static_cast<std::int32_t>(n); };
+  rows_ = forward_axis(in.height, out.height, op.kernel.height, op.stride.height, op.dilation.height, op.padding.top);
+  columns_ = forward_axis(in.width, out.width, op.kernel.width, op.stride.width, op.dilation.width, op.padding.left);
+  back_rows_ = backward_axis(in.height, out.height, op.kernel.height, op.stride.height, op.dilation.height, op.padding.top);
+  back_columns_ = backward_axis(in.width, out.width, op.kernel.width, op.stride.width, op.dilation.width, op.padding.left);
+
+  const std::int32_t group_in = narrow(op.channels_of_group()), group_out = narrow(op.out_channels / op.groups);
+  const std::int64_t taps = op.kernel.height * op.kernel.width;
+  const auto correlation = [&](const Image& from, const Image& to, std::int32_t channels_from, std::int32_t channels_to,
+                               const Axis& rows, const Axis& columns, std::int64_t row_step) {
+    Correlation c{};
+    c.groups = narrow(op.groups);
+    c.in_channels = channels_from;
+    c.out_channels = channels_to;
+    c.kernel_height = narrow(op.kernel.height);
+    c.kernel_width = narrow(op.kernel.width);
+    c.x_channel = from.plane() * kTile;
+    c.x_row = from.width * kTile;
+    c.y_channel = to.plane() * kTile;
+    c.y_row = to.width * kTile;
+    c.row_spans = narrow(static_cast<std::int64_t>(rows.spans.size()));
+    c.column_spans = narrow(static_cast<std::int64_t>(columns.spans.size()));
+    c.row_per_out = rows.in_per_out;
+    c.row_per_tap = rows.in_per_tap;
+    c.column_per_out = columns.in_per_out;
+    c.column_per_tap = columns.in_per_tap;
+    c.block = choose_block(kernels, channels_to, rows, columns);
+    c.chain_channels = chain_channels(op);
+    c.band_rows = choose_band(channels_from, from.width, row_step);
+    c.w_group = channels_from * taps * channels_to;
+    c.w_block = channels_from * taps * c.block;
+    return c;
+  };
+  forward_ = correlation(in, out, group_in, group_out, rows_, columns_, op.stride.height);
+  backward_ = correlation(out, in, group_out, group_in, back_rows_, back_columns_, 1);
+
+  gradient_.groups = narrow(op.groups);
+  gradient_.in_channels = group_in;
+  gradient_.out_channels = group_out;
+  gradient_.kernel_height = narrow(op.kernel.height);
+  gradient_.kernel_width = narrow(op.kernel.width);
+  gradient_.x_channel = in.plane() * kTile;
+  gradient_.x_row = in.width * kTile;
+  gradient_.dy_channel = out.plane() * kTile;
+  gradient_.dy_row = out.width * kTile;
+  gradient_.row_spans = forward_.row_spans;
+  gradient_.column_spans = forward_.column_spans;
+  gradient_.row_stride = narrow(op.stride.height);
+  gradient_.row_dilation = narrow(op.dilation.height);
+  gradient_.column_stride = narrow(op.stride.width);
+  gradient_.column_dilation = narrow(op.dilation.width);
+}
+
+// (O, C, KH, KW) -> for each group, for each block of output channels: (C, KH, KW, width of the block)
+void Conv2dTile::pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const {
+  const std::int64_t per_output = op_.channels_of_group() * op_.kernel.height * op_.kernel.width;
+  const std::int64_t outputs = op_.out_channels / op_.groups, block = forward_.block;
+  for (std::int64_t o = o0; o < o1; ++o) {
+    const std::int64_t group = o / outputs, in_group = o % outputs, first = in_group / block * block;
+    const std::int64_t width = std::min(block, outputs - first);
+    float* to = packed + group * forward_.w_group + first * per_output + (in_group - first);
+    const float* from = w + o * per_output;
+    for (std::int64_t i = 0; i < per_output; ++i) to[i * width] = from[i];
+  }
+}
+
+// (O, C, KH, KW) -> for each group, for each block of input channels: (O, KH, KW, width of the block)
+void Conv2dTile::pack_backward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const {
+  const std::int64_t taps = op_.kernel.height * op_.kernel.width, channels = op_.channels_of_group();
+  const std::int64_t outputs = op_.out_channels / op_.groups, block = backward_.block;
+  for (std::int64_t o = o0; o < o1; ++o) {
+    const std::int64_t group = o / outputs, in_group = o % outputs;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const std::int64_t first = c / block * block, width = std::min(block, channels - first);
+      float* to = packed + group * backward_.w_group + first * outputs * taps + in_group * taps * width + (c - first);
+      const float* from = w + (o * channels + c) * taps;
+      for (std::int64_t k = 0; k < taps; ++k) to[k * width] = from[k];
+    }
+  }
+}
+
+void Conv2dTile::forward(const float* x, const float* packed, const float* bias, float* y) const {
+  Correlation c = forward_;
+  c.rows = rows_.spans.data();
+  c.columns = columns_.spans.data();
+  kernels_->correlate(c, x, packed, bias, y);
+}
+
+void Conv2dTile::input_gradient(const float* dy, const float* packed, float* dx) const {
+  Correlation c = backward_;
+  c.rows = back_rows_.spans.data();
+  c.columns = back_columns_.spans.data();
+  kernels_->correlate(c, dy, packed, nullptr, dx);
+}
+
+void Conv2dTile::weight_gradient(const float* dy, const float* x, float* dw) const {
+  WeightGradient g = gradient_;
+  g.rows = rows_.spans.data();
+  g.columns = columns_.spans.data();
+  kernels_->weight_gradient(g, dy, x, dw);
+}
+
+void Conv2dTile::bias_gradient(const float* dy, float* db) const {
+  const Image out = op_.out();
+  kernels_->channel_sums(dy, out.channels, out.plane(), db);
+}
+
+}  // namespace convlet

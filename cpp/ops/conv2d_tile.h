@@ -1,0 +1,36 @@
+// conv2d on one tile of 16 images: the plan of its spans and blocks, the packing of its weights, its three passes.
+#pragma once
+
+#include "convlet/axis.h"
+#include "convlet/conv2d.h"
+#include "kernels/table.h"
+
+namespace convlet {
+
+class Conv2dTile {
+ public:
+  Conv2dTile(const Conv2d& op, const Kernels& kernels);
+
+  const Conv2d& op() const { return op_; }
+  int forward_block() const { return forward_.block; }
+  int backward_block() const { return backward_.block; }
+
+  // Packs the weights of output channels o0 .. o1 - 1 (any range) from (O, C, KH, KW) for either pass.
+  void pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const;
+  void pack_backward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const;
+
+  void forward(const float* x, const float* packed, const float* bias, float* y) const;  // bias may be null
+  void input_gradient(const float* dy, const float* packed, float* dx) const;
+  // One partial sum per image lane: dw (O, C, KH, KW, 16), db (O, 16), both overwritten.
+  void weight_gradient(const float* dy, const float* x, float* dw) const;
+  void bias_gradient(const float* dy, float* db) const;
+
+ private:
+  Conv2d op_;
+  const Kernels* kernels_;
+  Axis rows_, columns_, back_rows_, back_columns_;
+  Correlation forward_{}, backward_{};
+  WeightGradient gradient_{};
+};
+
+}  // namespace convlet

@@ -1,0 +1,55 @@
+#include "ops/linear_tile.h"
+
+#include <algorithm>
+
+#include "ops/blocking.h"
+
+namespace convlet {
+
+LinearTile::LinearTile(const Linear& op, const Kernels& kernels) : op_(op), kernels_(&kernels) {
+  const Axis point{{point_}, 1, 1};
+  const auto correlation = [&](std::int64_t from, std::int64_t to) {
+    Correlation c{};
+    c.groups = 1;
+    c.in_channels = static_cast<std::int32_t>(from);
+    c.out_channels = static_cast<std::int32_t>(to);
+    c.kernel_height = c.kernel_width = 1;
+    c.x_channel = c.x_row = c.y_channel = c.y_row = kTile;
+    c.row_spans = c.column_spans = 1;
+    c.row_per_out = c.row_per_tap = c.column_per_out = c.column_per_tap = 1;
+    c.block = choose_block(kernels, to, point, point);
+    c.chain_channels = kChain;
+    c.band_rows = 1;
+    return c;
+  };
+  forward_ = correlation(op.inputs, op.outputs);
+  forward_.w_block = op.inputs * forward_.block;
+  backward_ = correlation(op.outputs, op.inputs);
+  backward_.w_block = backward_.block;
+  backward_.w_channel = op.inputs;
+}
+
+// (O, I) -> for each block of outputs: (I, width of the block)
+void LinearTile::pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const {
+  const std::int64_t block = forward_.block;
+  for (std::int64_t o = o0; o < o1; ++o) {
+    const std::int64_t first = o / block * block, width = std::min(block, op_.outputs - first);
+    float* to = packed + first * op_.inputs + (o - first);
+    const float* from = w + o * op_.inputs;
+    for (std::int64_t i = 0; i < op_.inputs; ++i) to[i * width] = from[i];
+  }
+}
+
+void LinearTile::forward(const float* x, const float* packed, const float* bias, float* y) const {
+  Correlation c = forward_;
+  c.rows = c.columns = &point_;
+  kernels_->correlate(c, x, packed, bias, y);
+}
+
+void LinearTile::input_gradient(const float* dy, const float* w, float* dx) const {
+  Correlation c = backward_;
+  c.rows = c.columns = &point_;
+  kernels_->correlate(c, dy, w, nullptr, dx);
+}
+
+}  // namespace convlet

@@ -1,0 +1,31 @@
+// linear on one tile of 16 images, as a correlation over 1x1 images.
+#pragma once
+
+#include "convlet/linear.h"
+#include "convlet/tile.h"
+#include "kernels/table.h"
+
+namespace convlet {
+
+class LinearTile {
+ public:
+  LinearTile(const Linear& op, const Kernels& kernels);
+
+  const Linear& op() const { return op_; }
+  int forward_block() const { return forward_.block; }
+  int backward_block() const { return backward_.block; }
+
+  // Packs rows o0 .. o1 - 1 of the weight (O, I) for the forward pass; the backward pass reads it as it is.
+  void pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const;
+
+  void forward(const float* x, const float* packed, const float* bias, float* y) const;
+  void input_gradient(const float* dy, const float* w, float* dx) const;
+
+ private:
+  Linear op_;
+  const Kernels* kernels_;
+  Span point_{0, 1, 1, 0, 1, 1, 0};
+  Correlation forward_{}, backward_{};
+};
+
+}  // namespace convlet

@@ -1,0 +1,54 @@
+// A batch as tiles of 16 images: which images a tile holds, and the way in and out.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "convlet/shapes.h"
+#include "convlet/tile.h"
+#include "kernels/table.h"
+#include "ops/buffer.h"
+#include "threads/pool.h"
+
+namespace convlet {
+
+inline std::int64_t tiles_of(std::int64_t images) { return ceil_div(images, kTile); }
+
+// Images of tile t of a contiguous batch (N, size) <-> [size][16]. Lanes without an image read as zeros.
+inline void pack_tile(const Kernels& k, const float* batch, std::int64_t images, std::int64_t size, std::int64_t t,
+                      float* tile) {
+  const float* lanes[kTile] = {};
+  for (std::int64_t n = 0; n < std::min<std::int64_t>(kTile, images - t * kTile); ++n) {
+    lanes[n] = batch + (t * kTile + n) * size;
+  }
+  k.pack_floats(lanes, size, tile);
+}
+
+inline void unpack_tile(const Kernels& k, const float* tile, std::int64_t images, std::int64_t size, std::int64_t t,
+                        float* batch) {
+  float* lanes[kTile] = {};
+  for (std::int64_t n = 0; n < std::min<std::int64_t>(kTile, images - t * kTile); ++n) {
+    lanes[n] = batch + (t * kTile + n) * size;
+  }
+  k.unpack(tile, size, lanes);
+}
+
+// f(tile) for every tile of a batch, on the pool's threads; small work stays on the calling thread.
+template <class F>
+void for_each_tile(std::int64_t images, std::int64_t cost_per_image, F&& f) {
+  constexpr std::int64_t kWorthAThread = 200000;  // multiply-adds: some 5 us, the price of waking a thread
+  const std::int64_t threads = std::clamp<std::int64_t>(images * cost_per_image / kWorthAThread, 1, Pool::shared().size());
+  parallel_for(static_cast<int>(threads), tiles_of(images), [&](std::int64_t tile, int) {
+    f(tile);
+    trim_scratch();
+  });
+}
+
+// sums[i] = slots[0][i] + slots[1][i] + ..., in this order, so that the bits do not depend on the threads.
+inline void sum_slots(const Kernels& k, const float* slots, std::int64_t count, std::int64_t stride, std::int64_t size,
+                      float* sums) {
+  std::fill(sums, sums + size, 0.0f);
+  for (std::int64_t s = 0; s < count; ++s) k.add(slots + s * stride, size, sums);
+}
+
+}  // namespace convlet

@@ -1,0 +1,48 @@
+"""Trains and runs LeNet-class convolutional networks from NumPy, at the limit of the machine.
+
+>>> from convlet import Trainer, datasets, nn, optim
+>>> net = nn.LeNet().initialize("d2l", seed=0)
+>>> trainer = Trainer(net, optim.SGD(lr=0.9), nn.CrossEntropyLoss())
+>>> history = trainer.fit(datasets.Digits(train=True), datasets.Digits(train=False))
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import _settings
+
+_settings.apply()
+
+from . import functional, nn, optim, reference  # noqa: E402  (the compiled module is set up before its first use)
+
+if TYPE_CHECKING:
+    from . import datasets as datasets
+    from .history import History as History
+    from .trainer import Trainer as Trainer
+
+    __version__: str
+
+__all__ = ["History", "Trainer", "datasets", "functional", "nn", "optim", "reference"]
+
+# What inference does not need is loaded when it is first asked for.
+_LATER = {"datasets": "datasets", "History": "history", "Trainer": "trainer"}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("convlet")
+    elif name in _LATER:
+        module = import_module(f".{_LATER[name]}", __name__)
+        value = module if _LATER[name] == name else getattr(module, name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__, "__version__"])

@@ -1,0 +1,197 @@
+"""Files on disk: written at once or not at all, and read with suspicion."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import json
+import os
+import secrets
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["check_folder", "load_weights", "save_weights", "write_atomically"]
+
+_MAX_HEADER_BYTES = 100_000_000  # the reference reader's own limit
+_METADATA = "__metadata__"  # safetensors' name for it, and ours in .npz
+# A folder on some network file systems cannot be synchronised; the file in it is whole all the same.
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
+
+Tensors = dict[str, np.ndarray[Any, np.dtype[Any]]]
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Replace the file ``path`` by ``data``: a reader sees the old content or the new, never a part.
+
+    The bytes go to a temporary file in the same folder, to the disk, and then under the name, and the
+    folder's entry to the disk as well. Whatever fails, the previous file stays and the temporary one
+    goes; the ``OSError`` says in one sentence what could not be written and why.
+    """
+    target = Path(os.path.realpath(path))  # a link keeps pointing where it did
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+
+
+def check_folder(folder: str | os.PathLike[str]) -> None:
+    """Make ``folder`` if need be, and prove that a file can be written there (else ``OSError``)."""
+    probe = Path(folder) / f".{secrets.token_hex(6)}.tmp"
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with probe.open("xb"):
+            pass
+        probe.unlink()
+    except OSError as error:
+        raise _cannot("write to", folder, error) from error
+
+
+def save_weights(
+    path: str | os.PathLike[str],
+    tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write named arrays and text as safetensors, or as ``.npz`` if the path ends so, at once or not at all.
+
+    Equal content gives equal bytes.
+
+    Args:
+        path: the file, replaced if it is there.
+        tensors: arrays of real numbers by name; any strides, written in C order.
+        metadata: text by name, kept in the file's header.
+
+    Raises:
+        OSError: the file cannot be written; a previous one is untouched.
+        TypeError: an array of complex numbers, text or objects.
+        ValueError: a tensor has the metadata's own name.
+
+    Source: https://github.com/huggingface/safetensors, section "Format".
+    """
+    arrays: Tensors = {}
+    for name, tensor in tensors.items():
+        arrays[name] = np.asarray(tensor, order="C")
+        if arrays[name].dtype.kind not in "biuf":
+            raise TypeError(f"save_weights: expected real numbers in {name!r}, got {arrays[name].dtype}")
+    if _METADATA in arrays:
+        raise ValueError(f"save_weights: {_METADATA!r} is reserved and cannot name a tensor")
+    if os.fspath(path).endswith(".npz"):
+        buffer = io.BytesIO()
+        np.savez(buffer, **{**arrays, _METADATA: np.array(json.dumps(dict(metadata or {})))})  # type: ignore[arg-type]
+        write_atomically(path, buffer.getvalue())
+    else:
+        import safetensors.numpy
+
+        write_atomically(path, _in_one_order(safetensors.numpy.save(arrays, dict(metadata or {}) or None)))
+
+
+def load_weights(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, str]]:
+    """Read ``(tensors, metadata)`` from a safetensors or ``.npz`` file, told apart by their first bytes.
+
+    Nothing in a file is ever run: there is no pickle on the way.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no such file, or truncated, or corrupt, or two of its tensors have one name.
+    """
+    data = Path(path).read_bytes()
+    try:
+        return _read_npz(data) if data.startswith(b"PK") else _read_safetensors(data)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from error
+
+
+def _read_safetensors(data: bytes) -> tuple[Tensors, dict[str, str]]:
+    import safetensors
+    import safetensors.numpy
+
+    if len(data) < 8:
+        raise ValueError(f"expected a safetensors file, got {len(data)} bytes")
+    (header_bytes,) = struct.unpack("<Q", data[:8])
+    if header_bytes > min(len(data) - 8, _MAX_HEADER_BYTES):
+        raise ValueError(
+            f"expected a whole safetensors file, got {len(data)} bytes whose header claims {header_bytes}"
+        )
+    try:
+        header = json.loads(data[8 : 8 + header_bytes], object_pairs_hook=_without_duplicates)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"expected a safetensors header in JSON, got {error}") from error
+    metadata = header.get(_METADATA, {}) if isinstance(header, dict) else None
+    if not isinstance(metadata, dict):
+        raise ValueError("expected a safetensors header, got JSON of another form")
+    try:
+        views = safetensors.numpy.load(data)
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:  # KeyError: a type that NumPy lacks
+        raise ValueError(f"not a valid safetensors file: {error}") from error
+    names = (name for name in header if name != _METADATA)  # the reader's own order changes from run to run
+    return {name: np.array(views[name]) for name in names}, metadata
+
+
+def _in_one_order(data: bytes) -> bytes:
+    """The same file with its metadata sorted: the writer's own order changes from run to run."""
+    (header_bytes,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + header_bytes])
+    if _METADATA in header:
+        header[_METADATA] = dict(sorted(header[_METADATA].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the tensors behind it stay aligned
+    return struct.pack("<Q", len(text)) + text + data[8 + header_bytes :]
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse what the specification forbids and the reference reader accepts: a name that stands twice."""
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice!r} stands twice in the safetensors header")
+    return unique
+
+
+def _read_npz(data: bytes) -> tuple[Tensors, dict[str, str]]:
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            if len(set(archive.files)) != len(archive.files):
+                raise ValueError("one name stands twice in the archive")
+            tensors: Tensors = {name: archive[name] for name in archive.files}
+        metadata = json.loads(str(tensors.pop(_METADATA, "{}")))
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError) as error:
+        raise ValueError(f"not a valid .npz file: {error}") from error
+    if not isinstance(metadata, dict):
+        raise ValueError(f"not a valid .npz file: its {_METADATA} is no JSON object")
+    return tensors, metadata
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there; the rename is journalled
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _cannot(verb: str, path: str | os.PathLike[str], error: OSError) -> OSError:
+    """The error again, of the same number and so of the same class, as a sentence."""
+    return OSError(error.errno or errno.EIO, f"cannot {verb} {os.fspath(path)}: {error.strerror or error}")

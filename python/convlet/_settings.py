@@ -1,0 +1,70 @@
+"""What the environment says, read here and nowhere else.
+
+==================  =======================================================================================
+``CONVLET_THREADS``  threads of the kernels; else ``OMP_NUM_THREADS``, else the CPUs this process may use
+``CONVLET_ISA``      the instruction set to use, ``baseline``, ``avx2`` or ``avx512``; else the best there is
+``CONVLET_DATA``     folders to look for data sets in, before the user's cache folder
+==================  =======================================================================================
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from . import _core
+
+__all__ = ["apply", "cache_dir", "data_dirs", "thread_count"]
+
+MOST_THREADS = 1024
+
+
+def apply() -> None:
+    """Set the threads and the instruction set of the compiled module, once, at import.
+
+    Raises:
+        ValueError: a variable with a value that is none.
+    """
+    _core.set_threads(thread_count())
+    _core.select_isa(os.environ.get("CONVLET_ISA") or None)
+
+
+def thread_count() -> int:
+    """The number of threads that the environment asks for, or else of CPUs that this process may use."""
+    wanted = os.environ.get("CONVLET_THREADS")
+    if wanted:
+        if not wanted.strip().isdecimal() or not 1 <= int(wanted) <= MOST_THREADS:
+            raise ValueError(
+                f"CONVLET_THREADS: expected a number of threads in 1..{MOST_THREADS}, got {wanted!r}"
+            )
+        return int(wanted)
+    # OpenMP's variable may be a list, a number for each level of nesting; other values are its own affair.
+    outermost = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if outermost.isdecimal() and 1 <= int(outermost) <= MOST_THREADS:
+        return int(outermost)
+    return min(_usable_cpus(), MOST_THREADS)
+
+
+def _usable_cpus() -> int:
+    """The CPUs in the affinity mask, and no more than the control group has time for."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    cpus = len(os.sched_getaffinity(0))
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return cpus if quota == "max" else max(1, min(cpus, -(-int(quota) // int(period))))
+    except (OSError, ValueError):  # no control group, or the first version of them
+        return cpus
+
+
+def data_dirs() -> list[Path]:
+    """The folders of ``CONVLET_DATA``, separated as in ``PATH``, then the user's cache folder."""
+    named = [
+        Path(folder).expanduser() for folder in os.environ.get("CONVLET_DATA", "").split(os.pathsep) if folder
+    ]
+    return [*named, cache_dir()]
+
+
+def cache_dir() -> Path:
+    """Where downloads go: ``$XDG_CACHE_HOME/convlet`` or ``~/.cache/convlet``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "convlet"

@@ -1,0 +1,61 @@
+"""The command line, ``convlet`` or ``python -m convlet``: a thin face on the library.
+
+Exit status: 0 for success, 2 for bad usage, 130 after Ctrl-C, 1 for a failure told in one line.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from .evaluate import evaluate
+from .info import info
+from .predict import predict
+from .train import train
+
+__all__ = ["commands", "main"]
+
+# What a user can cause and mend. Anything else is a mistake of ours, and keeps its traceback.
+_FAILURES = (ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(package_name="convlet", prog_name="convlet")
+def commands() -> None:
+    """Train and run LeNet-class convolutional networks at the speed of the machine."""
+
+
+for command in (train, evaluate, predict, info):
+    commands.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    Args:
+        arguments: the words after ``convlet``; by default the process's own.
+    """
+    try:
+        status = commands.main(arguments, prog_name="convlet", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except _FAILURES as error:
+        print(f"convlet: {told(error)}", file=sys.stderr)
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def told(error: BaseException) -> str:
+    """An error as one line."""
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error}" if str(error) else "not enough memory"
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    else:
+        text = str(error) or type(error).__name__
+    return " ".join(text.split())

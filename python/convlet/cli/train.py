@@ -1,0 +1,132 @@
+"""``convlet train``: the article's run, from data to weights, figures and curves."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import _core, nn, optim, plots, recipes
+from .._files import check_folder
+from ..checkpoint import Checkpoint, SavedNet, describe, load_checkpoint, save_checkpoint, save_net
+from ..datasets import Dataset
+from ..history import History, Row
+from ..trainer import Trainer, resolve_device
+from . import options
+from .data import background, data, load
+from .progress import display
+from .settings import Settings, resolve, resolve_again
+
+__all__ = ["train"]
+
+_IMAGE = (1, 28, 28)  # what LeNet takes
+_CHECKPOINT = "checkpoint.safetensors"
+
+
+@click.command()
+@data
+@options.data_dir
+@click.option("--recipe", type=click.Choice(list(recipes.RECIPES)), help="A published run's settings.")
+@click.option("--epochs", metavar="N", type=options.POSITIVE, help="Passes over the training images.")
+@click.option("--batch-size", metavar="N", type=options.POSITIVE, help="Images a step.")
+@click.option("--lr", metavar="X", type=float, callback=options.finite, help="Learning rate.")
+@options.device
+@options.threads
+@click.option("--seed", metavar="N", type=click.IntRange(0, 2**64 - 1), help="Of the weights and the order.")
+@click.option("--train-size", metavar="N", type=options.POSITIVE, help="Train on the first N images only.")
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Where the files go.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out where it stopped.")
+def train(device: str, threads: int | None, out: Path | None, resume: bool, **given: Any) -> None:
+    """Train the article's LeNet.
+
+    Keeps its weights, figures and curves. Without options it follows the recipe d2l (10 epochs, batches of
+    256, learning rate 0.9, seed 0) on the built-in digits, into runs/<time>-<data>.
+    """
+    resolve_device(device)
+    if not resume:
+        settings, checkpoint = resolve(given), None
+        folder = out or _new_folder(settings)
+    elif out is None:
+        raise click.UsageError("--resume needs --out, the folder of the run to go on with")
+    else:
+        folder, checkpoint = out, load_checkpoint(out / _CHECKPOINT)
+        settings = resolve_again(given, checkpoint, out / _CHECKPOINT)
+    check_folder(folder)
+    train_set = load(settings.data, True, settings.data_dir, _IMAGE, settings.train_size)
+    test_set = load(settings.data, False, settings.data_dir, _IMAGE)
+    net = nn.LeNet(train_set.images.shape[1], len(train_set.classes))
+    net.initialize(recipes.get(settings.recipe).scheme, settings.seed)
+    trainer = Trainer(net, optim.SGD(settings.lr), nn.CrossEntropyLoss(), device, threads)
+    looks = {"data": settings.data, "background": background(train_set.images)}
+    saved = SavedNet(net, train_set.images.shape[1:], train_set.classes, looks)
+    click.echo(
+        f"LeNet, {net.parameter_count:,} parameters; {train_set.name}, {len(train_set):,} images to train on "
+        f"and {len(test_set):,} to test with; {trainer.device}, {threads or _core.get_threads()} threads, "
+        f"{_core.isa()}"
+    )
+    _fit(trainer, train_set, test_set, settings, folder, checkpoint, {**describe(saved), **settings.note()})
+    _finish(trainer.history, saved, settings, folder)
+
+
+def _new_folder(settings: Settings) -> Path:
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{Path(settings.data).name}"
+    candidates = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in itertools.count(1))
+    return next(folder for folder in candidates if not folder.exists())
+
+
+def _fit(
+    trainer: Trainer,
+    train_set: Dataset,
+    test_set: Dataset,
+    settings: Settings,
+    folder: Path,
+    checkpoint: Checkpoint | None,
+    notes: dict[str, str],
+) -> None:
+    """Train, with a checkpoint after every epoch and where Ctrl-C stops the run."""
+
+    def keep() -> None:
+        state = trainer.checkpoint()
+        state.notes = notes
+        save_checkpoint(folder / _CHECKPOINT, state)
+
+    try:
+        with display(settings.epochs, len(train_set)) as shown:
+
+            def on_epoch(row: Row) -> None:
+                keep()
+                shown.on_epoch(row)
+
+            trainer.fit(
+                train_set,
+                test_set,
+                settings.epochs,
+                settings.batch_size,
+                settings.seed,
+                resume=checkpoint,
+                on_epoch=on_epoch,
+                on_progress=shown.on_progress,
+            )
+    except KeyboardInterrupt:
+        if trainer.history.config:  # else it had not begun, and there is nothing new to keep
+            keep()
+            click.echo(f"interrupted; to go on: convlet train --resume --out {folder}", err=True)
+        raise
+
+
+def _finish(history: History, saved: SavedNet, settings: Settings, folder: Path) -> None:
+    """Write what the run has come to."""
+    names = ["weights.safetensors", "history.json", _CHECKPOINT]
+    save_net(folder / names[0], saved)
+    history.config = {**asdict(settings), **history.config}
+    history.save(folder / names[1])
+    try:
+        plots.curves(history, folder / "curves.png")
+        names.append("curves.png")
+    except ImportError as error:
+        click.echo(f"no curves.png: {error}")
+    click.echo(f"{history.total_seconds:.1f} s; {', '.join(names)} in {folder}")

@@ -1,0 +1,30 @@
+"""Flattening."""
+
+from __future__ import annotations
+
+import math
+from typing import SupportsIndex
+
+from .._arrays import Array, Numbers, as_float32, axis
+
+__all__ = ["flatten"]
+
+
+def flatten(x: Numbers, start_dim: SupportsIndex = 1) -> Array:
+    """Join the axes from ``start_dim`` on into one, in C order.
+
+    Args:
+        x: an array of any shape, (N, C, H, W) for instance.
+        start_dim: the first axis to join; negative values count from the end.
+
+    Returns:
+        (N, C*H*W), float32. No number is copied if x is float32 in C order: the result is then a view of x.
+
+    Raises:
+        TypeError: an array that is not of real numbers.
+        ValueError: ``start_dim`` is no axis of x.
+    """
+    op = "flatten"
+    array = as_float32(op, "x", x)
+    first = axis(op, "start_dim", start_dim, array.ndim)
+    return array.reshape(*array.shape[:first], math.prod(array.shape[first:]))

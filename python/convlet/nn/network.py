@@ -1,0 +1,333 @@
+"""What a whole net can do, by way of the engine."""
+
+from __future__ import annotations
+
+import math
+import os
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import SupportsIndex
+
+import numpy as np
+
+from .. import _core, functional
+from .._arrays import Array, Images, Labels, Numbers, aligned, as_images, as_integers, check_labels, integer
+from .._files import load_weights, save_weights
+from .avg_pool2d import AvgPool2d
+from .conv2d import Conv2d
+from .cross_entropy import CrossEntropyLoss
+from .engines import Engines
+from .flatten import Flatten
+from .linear import Linear
+from .max_pool2d import MaxPool2d
+from .module import Keys, Layer, Op
+from .parameters import gather, scatter
+from .softmax import LogSoftmax, Softmax
+from .structure import Structure
+from .summary import Row, Summary
+
+__all__ = ["Network"]
+
+Shape = SupportsIndex | tuple[SupportsIndex, ...]
+
+
+class Network(Layer):
+    """A layer whose ops run one after the other in the engine."""
+
+    _engines: Engines
+
+    @property
+    @abstractmethod
+    def structure(self) -> Structure:
+        """The ops of the net, flattened."""
+
+    def ops(self) -> dict[str, Op]:
+        """All layers, those of inner nets one by one, by name: ``0``, ``1.0``, ``1.1``, ..."""
+        return dict(self.structure.ops)
+
+    def __call__(self, x: Numbers) -> Array:
+        """Run the net on images, which is inference: nothing is remembered for a backward pass.
+
+        Args:
+            x: uint8, scaled by 1/255 on the way, or of a floating-point type: (N, C, H, W), or (N, F) if the
+                first layer that cares for shapes is dense, or (N, ...) if it flattens. One image, without N,
+                is taken too, except where the net begins by flattening.
+
+        Returns:
+            The last layer's output, float32: (N, K) for a classifier, or (K,) for one image.
+
+        Raises:
+            TypeError: an array of other numbers.
+            ValueError: a shape that the layers do not take.
+
+        Safe to call from several threads; the interpreter is free while it runs.
+        """
+        op = type(self).__name__
+        images, alone = self._enter(op, x)
+        y = self._forward(op, images)
+        return y[0] if alone else y
+
+    def predict(self, x: Numbers) -> Labels:
+        """The index of the largest output, the likeliest class, for each image: (N,), int64.
+
+        Args:
+            x: as :meth:`__call__`.
+
+        Raises:
+            TypeError: as :meth:`__call__`.
+            ValueError: as :meth:`__call__`.
+        """
+        images, alone = self._enter("predict", x)
+        classes: Labels = self._forward("predict", images).argmax(axis=1)
+        return classes[0] if alone else classes
+
+    def predict_proba(self, x: Numbers) -> Array:
+        """The probability of every class for each image, softmax of the outputs: (N, K).
+
+        A net that ends with Softmax or LogSoftmax gives them itself.
+
+        Args:
+            x: as :meth:`__call__`.
+
+        Raises:
+            TypeError: as :meth:`__call__`.
+            ValueError: as :meth:`__call__`.
+        """
+        images, alone = self._enter("predict_proba", x)
+        y = self._forward("predict_proba", images)
+        last = self.structure.sequence[-1] if self.structure.sequence else None
+        if isinstance(last, LogSoftmax):
+            y = np.exp(y)
+        elif not isinstance(last, Softmax):
+            y = functional.softmax(y, dim=1)
+        return y[0] if alone else y
+
+    def evaluate(self, x: Numbers, y: Numbers, loss: CrossEntropyLoss | None = None) -> tuple[float, float]:
+        """How well the net does on images whose classes are known.
+
+        Args:
+            x: images, (N, ...) as :meth:`__call__`.
+            y: class indices, (N,), of any integer type.
+            loss: plain cross-entropy if there is none.
+
+        Returns:
+            ``(loss, accuracy)``: the loss reduced as it says, a mean or a sum over all images, in nats, and
+            the share, 0 to 1, of the targets that count whose class is the largest output.
+
+        Raises:
+            TypeError: images or labels of another type.
+            ValueError: shapes that do not fit, a label out of range, no label that counts, or a loss with
+                ``reduction="none"``.
+        """
+        op, loss = "evaluate", loss or CrossEntropyLoss()
+        images, labels, parameters = self.case(op, x, y, loss)
+        counts = labels != loss.ignore_index
+        with self._engines.engine(self.structure.sequence, images.shape[1:]) as engine:
+            total, correct = engine.evaluate(parameters, images, labels, loss.spec())
+        if loss.reduction == "mean":
+            total /= (
+                counts.sum() if loss.weight is None else loss.weight[labels[counts]].sum(dtype=np.float64)
+            )
+        return float(total), correct / max(1, int(counts.sum()))
+
+    def loss_and_gradients(
+        self, x: Numbers, y: Numbers, loss: CrossEntropyLoss | None = None
+    ) -> tuple[float, dict[str, Array]]:
+        """The loss on a batch and its gradient for every parameter, for training loops of one's own.
+
+        Args:
+            x: images, (N, ...) as :meth:`__call__`.
+            y: class indices, (N,), of any integer type.
+            loss: plain cross-entropy if there is none.
+
+        Returns:
+            ``(loss, gradients)``: the loss reduced as it says, and new float32 arrays under the names of
+            :meth:`parameters`.
+
+        Raises:
+            TypeError: images or labels of another type.
+            ValueError: shapes that do not fit, a label out of range, the mean over no label, or a loss with
+                ``reduction="none"``.
+        """
+        op, loss = "loss_and_gradients", loss or CrossEntropyLoss()
+        images, labels, parameters = self.case(op, x, y, loss)
+        gradients = aligned(parameters.shape)
+        with self._engines.engine(self.structure.sequence, images.shape[1:]) as engine:
+            value, _ = engine.loss_and_gradients(parameters, images, labels, loss.spec(), gradients)
+        named, start = {}, 0
+        for name, array in self.parameters().items():
+            named[name] = gradients[start : start + array.size].reshape(array.shape)
+            start += array.size
+        return float(value), named
+
+    def plan(self, input_shape: Shape) -> _core.Plan:
+        """How the engine will run images of that shape; printing the plan shows it.
+
+        Args:
+            input_shape: without the batch: (C, H, W), or (F,) or F of flat rows.
+
+        Raises:
+            TypeError: a size that is no integer.
+            ValueError: a shape that the layers do not take.
+        """
+        sizes = tuple(input_shape) if isinstance(input_shape, tuple | list) else (input_shape,)
+        shape = tuple(integer("plan", "input_shape", size) for size in sizes)
+        if len(shape) not in (1, 3):
+            raise ValueError(f"plan: expected input_shape (C, H, W) or (F,), got {shape}")
+        return self._plan("plan", shape)
+
+    def summary(self, input_shape: Shape) -> Summary:
+        """Every layer's output shape, parameters and multiply-adds for one image, as a table to print.
+
+        No parameter is drawn for it, so a layer of 10^9 weights costs nothing.
+
+        Args:
+            input_shape: without the batch: (C, H, W), or (F,) or F of flat rows.
+
+        Raises:
+            TypeError: a size that is no integer.
+            ValueError: a shape that the layers do not take.
+        """
+        made = self.plan(input_shape)
+        rows = (
+            Row(
+                name,
+                type(op).__name__,
+                tuple(step["output_shape"]),
+                step["parameters"],
+                step["multiply_adds"],
+            )
+            for (name, op), step in zip(self.ops().items(), made.layers, strict=True)
+        )
+        return Summary(tuple(made.input_shape), tuple(rows))
+
+    def save(self, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
+        """Write the parameters by name as safetensors, or ``.npz`` if the path ends so, whole or not at all.
+
+        Args:
+            path: the file, replaced if it is there.
+            metadata: text by name for the file's header.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        save_weights(path, self.state_dict(), metadata)
+
+    def load(self, path: str | os.PathLike[str], strict: bool = True) -> Keys:
+        """Read parameters by name from a file that :meth:`save`, PyTorch or anyone wrote; no pickle is read.
+
+        Args:
+            path: a safetensors or ``.npz`` file.
+            strict: as :meth:`load_state_dict`.
+
+        Returns:
+            As :meth:`load_state_dict`.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it is no such file, or corrupt, or its names or shapes are not those of the net.
+        """
+        state, _ = load_weights(path)
+        return self.load_state_dict(state, strict)
+
+    def batch(self, op: str, x: Numbers) -> Images:
+        """Images as the engine takes them, (N, C, H, W) or (N, F) in C order, copied only if need be.
+
+        Args:
+            op: who asks, for the error's text.
+            x: images as :meth:`__call__` takes them, with N.
+
+        Raises:
+            TypeError: an array of other numbers than uint8 or floating-point.
+            ValueError: a shape that the first layers do not take.
+        """
+        images, alone = self._enter(op, x)
+        if alone:
+            raise ValueError(f"{op}: expected x with a batch axis, (N, ...), got {images.shape[1:]}")
+        return images
+
+    def case(self, op: str, x: Numbers, y: Numbers, loss: CrossEntropyLoss) -> tuple[Images, Labels, Array]:
+        """Images, labels and parameters (P,) as the engine takes them for that loss.
+
+        Args:
+            op: who asks, for the error's text.
+            x: images as :meth:`__call__` takes them, with N.
+            y: class indices, (N,), of any integer type.
+            loss: a mean or a sum.
+
+        Raises:
+            TypeError: as :meth:`loss_and_gradients`.
+            ValueError: as :meth:`loss_and_gradients`.
+        """
+        if not isinstance(loss, CrossEntropyLoss):
+            raise TypeError(f"{op}: expected a loss of convlet.nn, got {type(loss).__name__}")
+        if loss.reduction == "none":
+            raise ValueError(f"{op}: expected a loss with reduction 'mean' or 'sum', got 'none'")
+        images, labels = self.batch(op, x), as_integers(op, "labels", y)
+        if labels.shape != images.shape[:1]:
+            raise ValueError(
+                f"{op}: expected labels of shape {images.shape[:1]}, one an image, got {labels.shape}"
+            )
+        output = tuple(self._plan(op, images.shape[1:]).output_shape)
+        if len(output) != 1:
+            raise ValueError(f"{op}: expected a net with outputs (N, K), got outputs of shape {output}")
+        if loss.weight is not None and loss.weight.shape != output:
+            raise ValueError(f"{op}: expected a loss with weight {output}, got {loss.weight.shape}")
+        check_labels(op, labels, output[0], loss.ignore_index)
+        if loss.reduction == "mean" and not np.any(labels != loss.ignore_index):
+            raise ValueError(f"{op}: expected a label that counts for the mean, got 0 of {labels.size}")
+        return images, labels, gather(self.structure.slots)[0]
+
+    @contextmanager
+    def flat_parameters(self) -> Iterator[Array]:
+        """All parameters as one float32 array (P,) in C order, for code that updates them in place.
+
+        It is the live buffer itself; only in a net that shares layers with another one it is a copy, which is
+        written back at the end of the ``with`` block.
+        """
+        slots = self.structure.slots
+        values, live = gather(slots)
+        try:
+            yield values
+        finally:
+            if not live:
+                scatter(slots, values)
+
+    def _plan(self, op: str, shape: tuple[int, ...]) -> _core.Plan:
+        try:
+            return self._engines.plan(self.structure.sequence, shape)
+        except ValueError as error:
+            raise ValueError(f"{op}: expected images that the layers take, got {shape}: {error}") from error
+
+    def _forward(self, op: str, images: Images) -> Array:
+        self._plan(op, images.shape[1:])
+        parameters, _ = gather(self.structure.slots)
+        with self._engines.engine(self.structure.sequence, images.shape[1:]) as engine:
+            return engine.forward(parameters, images)
+
+    def _enter(self, op: str, x: Numbers) -> tuple[Images, bool]:
+        """A batch as the engine takes it, and whether x was a single image without N."""
+        images = as_images(op, "x", x)
+        first = self.structure.entrance
+        if isinstance(first, Flatten) and images.ndim > 1:
+            flat = (len(images), math.prod(images.shape[1:]))
+            return images if images.ndim == 4 else images.reshape(flat), False
+        image: tuple[int | str, ...] = ("C", "H", "W")
+        if isinstance(first, Conv2d):
+            image = (first.in_channels, "H", "W")
+        elif isinstance(first, Linear):
+            image = (first.in_features,)
+        elif not isinstance(first, MaxPool2d | AvgPool2d):
+            if images.ndim not in (2, 4):
+                raise ValueError(f"{op}: expected x of shape (N, C, H, W) or (N, F), got {images.shape}")
+            return images, False
+        alone = images.ndim == len(image)
+        batch = images[np.newaxis] if alone else images
+        sizes = batch.shape[1:]
+        if len(sizes) != len(image) or (isinstance(image[0], int) and sizes[0] != image[0]):
+            one = ", ".join(map(str, image))
+            raise ValueError(
+                f"{op}: expected x of shape (N, {one}) or, for one image, ({one}), got {images.shape}"
+            )
+        return batch, alone

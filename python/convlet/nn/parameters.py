@@ -1,0 +1,163 @@
+"""Where parameters lie: the layers of a net share one float32 buffer, in layer order, weight then bias.
+
+The buffer is made when its first number is needed, so that a net of 10^9 weights can be described without
+the memory to hold it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._arrays import Array, Numbers, aligned, as_float32
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["ParameterDict", "Slot", "gather", "join", "scatter", "write"]
+
+Shapes = Mapping[str, tuple[int, ...]]
+_making = threading.RLock()  # two threads that use a new net at once must not both draw its weights
+
+
+class Slot:
+    """The parameters of one layer: a piece of a store's buffer, at first of a store of its own."""
+
+    def __init__(self, shapes: Shapes, draw: Callable[[dict[str, Array]], None]) -> None:
+        """``draw`` gives new arrays of these shapes their first values."""
+        self.shapes = dict(shapes)
+        self.size = sum(math.prod(shape) for shape in self.shapes.values())
+        self.draw = draw
+        self.views: dict[str, Array] = {}
+        self.store = Store([self])
+
+    def __getitem__(self, name: str) -> Array:
+        """The live array of that name; it is drawn now if it never was needed before."""
+        self.store.make()
+        return self.views[name]
+
+    @property
+    def numbers(self) -> Array:
+        """All of them behind each other, live."""
+        return self.store.make()[self.offset : self.offset + self.size]
+
+    @property
+    def offset(self) -> int:
+        """Where in the store's buffer it begins."""
+        return self.store.offsets[id(self)]
+
+
+class Store:
+    """One buffer, and the slots that lie in it one behind the other."""
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        """Take the slots over with what they hold; arrays that were handed out before become read-only."""
+        self.slots = list(slots)
+        ends = list(itertools.accumulate((slot.size for slot in slots), initial=0))
+        self.size = ends.pop()
+        self.offsets = dict(zip(map(id, self.slots), ends, strict=True))
+        self._buffer: Array | None = None
+        with _making:
+            if any(slot.views for slot in slots):
+                self._make()
+            for slot in slots:
+                slot.store = self
+
+    def make(self) -> Array:
+        """The buffer, (P,), on a cache line; made and drawn at the first call."""
+        if self._buffer is None:
+            with _making:
+                if self._buffer is None:
+                    self._make()
+        assert self._buffer is not None
+        return self._buffer
+
+    def _make(self) -> None:
+        buffer = aligned((self.size,))
+        for slot in self.slots:
+            start, views = self.offsets[id(slot)], {}
+            for name, shape in slot.shapes.items():
+                stop = start + math.prod(shape)
+                views[name] = buffer[start:stop].reshape(shape)
+                start = stop
+            if not slot.views:
+                slot.draw(views)
+            for name, array in slot.views.items():
+                views[name][...] = array
+                array.flags.writeable = False  # what is no longer a parameter must not swallow writes
+            slot.views = views
+        self._buffer = buffer
+
+
+class ParameterDict(dict[str, Array]):
+    """Live views of parameters by name; assigning to an item writes into the parameter.
+
+    A copy, shallow or deep, is a plain dict.
+    """
+
+    def __setitem__(self, name: str, value: Numbers) -> None:
+        """Copy ``value`` into the parameter, whose shape it must have (``ValueError``)."""
+        if name not in self:
+            raise KeyError(f"expected one of {', '.join(self)}, got {name}")
+        if value is not self[name]:  # `parameters["0.weight"] -= step` ends here, and is done already
+            write("parameters", name, self[name], value)
+
+    def update(self, *others: Any, **named: Numbers) -> None:
+        """Assign to several items."""
+        for name, value in dict(*others, **named).items():
+            self[name] = value
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]
+        self.update(other)
+        return self
+
+    def __reduce__(self) -> tuple[type[dict[str, Array]], tuple[dict[str, Array]]]:
+        return dict, (dict(self),)
+
+
+def write(op: str, name: str, parameter: Array, value: Numbers) -> None:
+    """Copy ``value`` into ``parameter``, whose shape it must have."""
+    array = as_float32(op, name, value)
+    if array.shape != parameter.shape:
+        raise ValueError(f"{op}: expected {name} of shape {parameter.shape}, got {array.shape}")
+    np.copyto(parameter, array)
+
+
+def join(slots: Sequence[Slot]) -> None:
+    """Put ``slots`` into one buffer of their own, in this order.
+
+    Nothing moves if they already lie so, nor if a buffer of theirs also serves layers that are not among
+    them: what another net handed out stays live, and this one gathers its parameters at every call.
+    """
+    stores = list({id(slot.store): slot.store for slot in slots}.values())
+    if len(stores) == 1 and stores[0].slots == list(slots):
+        return
+    members = set(map(id, slots))
+    if all(id(slot) in members for store in stores for slot in store.slots):
+        Store(slots)
+
+
+def gather(slots: Sequence[Slot]) -> tuple[Array, bool]:
+    """All parameters as one array (P,), and whether it is live: a view and not a copy."""
+    if not slots:
+        return np.empty(0, np.float32), True
+    store, start = slots[0].store, slots[0].offset
+    stop = start
+    for slot in slots:
+        if slot.store is not store or slot.offset != stop:
+            return np.concatenate([slot.numbers for slot in slots]), False
+        stop += slot.size
+    return store.make()[start:stop], True
+
+
+def scatter(slots: Sequence[Slot], values: Array) -> None:
+    """Write a copy that :func:`gather` made back to where its numbers came from."""
+    start = 0
+    for slot in slots:
+        slot.numbers[...] = values[start : start + slot.size]
+        start += slot.size

@@ -1,0 +1,47 @@
+"""A net seen as the list of its ops, whatever nets are nested in it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .avg_pool2d import AvgPool2d
+from .conv2d import Conv2d
+from .flatten import Flatten
+from .linear import Linear
+from .max_pool2d import MaxPool2d
+from .module import Op, Weighted
+from .parameters import Slot
+from .softmax import LogSoftmax, Softmax
+
+__all__ = ["Structure", "structure_of"]
+
+
+class Structure(NamedTuple):
+    """Ops by name in the order of their work, and what follows from them."""
+
+    ops: dict[str, Op]
+    sequence: tuple[Op, ...]
+    """The ops without their names."""
+    slots: list[Slot]
+    """Where the parameters lie, in the order of the ops."""
+    entrance: Op | None
+    """The first op that does not take every shape: it decides what the net takes."""
+
+
+def structure_of(ops: dict[str, Op]) -> Structure:
+    """The structure of these ops; ``ValueError`` if one with parameters is among them twice."""
+    places: dict[int, str] = {}
+    slots = []
+    for name, op in ops.items():
+        if not isinstance(op, Weighted):
+            continue
+        if id(op) in places:
+            raise ValueError(
+                f"Sequential: expected each layer with parameters once, got the same {op} as layers "
+                f"{places[id(op)]} and {name}"
+            )
+        places[id(op)] = name
+        slots.append(op.slot)
+    particular = (Conv2d, MaxPool2d, AvgPool2d, Linear, Flatten, Softmax, LogSoftmax)
+    entrance = next((op for op in ops.values() if isinstance(op, particular)), None)
+    return Structure(ops, tuple(ops.values()), slots, entrance)

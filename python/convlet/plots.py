@@ -1,0 +1,75 @@
+"""Pictures of a training run. Needs matplotlib, which is loaded only when something is drawn."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._files import write_atomically
+from .history import History
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["curves"]
+
+# Colours that stay apart for colour-blind readers (Okabe and Ito) and, by the dashes, in black and white.
+_LOSS, _TRAIN, _TEST = "#0072B2", "#CC79A7", "#009E73"
+
+
+def curves(history: History, path: str | os.PathLike[str] | None = None) -> Figure:
+    """Draw training loss, training accuracy and test accuracy over the epochs, as the book does.
+
+    Args:
+        history: the rows of a run; its running figures within the epochs are drawn too, where it has them.
+        path: where to save the picture; its ending says the format (``.png``, ``.svg``, ``.pdf``).
+
+    Returns:
+        The matplotlib figure, which belongs to no window and needs no screen.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        OSError: the picture cannot be written; a previous one is untouched.
+        ValueError: the history has no rows, or matplotlib knows no such format.
+
+    Source: "Dive into Deep Learning", section 7.6 (LeNet), the figure under the training cell.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError('curves: needs matplotlib; pip install "convlet[plots]"') from error
+    if not history:
+        raise ValueError("curves: expected a history with at least one epoch, got none")
+    figure = Figure(figsize=(5.0, 3.6), dpi=160, layout="constrained")
+    axes = figure.add_subplot()
+    _draw(axes, history)
+    if path is not None:
+        picture = io.BytesIO()
+        figure.savefig(picture, format=Path(path).suffix[1:] or "png")
+        write_atomically(path, picture.getvalue())
+    return figure
+
+
+def _draw(axes: Axes, history: History) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    running = sorted(
+        [(float(row.epoch), row.train_loss, row.train_accuracy) for row in history] + history.within
+    )
+    tested = [(row.epoch, row.test_accuracy) for row in history if row.test_accuracy is not None]
+    dot = "o" if len(history) == 1 else ""  # a line through one point shows nothing
+    done, losses, accuracies = zip(*running, strict=True)
+    axes.plot(done, losses, color=_LOSS, linestyle="-", marker=dot, label="train loss")
+    axes.plot(done, accuracies, color=_TRAIN, linestyle="--", marker=dot, label="train accuracy")
+    if tested:
+        axes.plot(*zip(*tested, strict=True), color=_TEST, linestyle="-.", marker=dot, label="test accuracy")
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
+    axes.set_xlim((done[0], done[-1]) if len(running) > 1 else (done[0] - 1, done[0] + 1))
+    axes.set_ylim(bottom=0.0)
+    axes.grid(color="0.85", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.legend(loc="best", framealpha=0.9)

@@ -1,0 +1,7 @@
+"""Training: epochs of batches in an order drawn from a seed, and a row of figures for each."""
+
+from .case import Data
+from .epoch import Progress, epoch_order
+from .trainer import Trainer, resolve_device
+
+__all__ = ["Data", "Progress", "Trainer", "epoch_order", "resolve_device"]

@@ -1,0 +1,236 @@
+"""The trainer."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from .._arrays import Array, Labels, choice, flag, integer
+from ..checkpoint import Checkpoint
+from ..history import History, Row
+from ..nn import CrossEntropyLoss, Sequential
+from ..optim import Optimizer
+from .case import Case, Data, case_of
+from .epoch import Epoch, Progress, epoch_order
+
+__all__ = ["Trainer", "resolve_device"]
+
+_POINTS = 5  # running figures that the history keeps of each epoch, as many as the book draws
+
+
+def resolve_device(device: str) -> str:
+    """What ``"auto"``, ``"cpu"`` or ``"cuda"`` comes to on this machine.
+
+    Raises:
+        ValueError: another word.
+        RuntimeError: ``"cuda"`` where it cannot be used; the message says why.
+    """
+    if choice("Trainer", "device", device, ("auto", "cpu", "cuda")) == "cuda":
+        raise RuntimeError(f"Trainer: device 'cuda' cannot be used: {_core.cuda_status()}")
+    return "cpu"
+
+
+class Trainer:
+    """Trains a classifier.
+
+    Args:
+        net: updated in place.
+        optimizer: keeps its state from one :meth:`fit` to the next.
+        loss: what is minimised.
+        device: ``"cpu"``, ``"cuda"``, or ``"auto"`` for the fastest that can be used.
+        threads: of the CPU; ``None`` for the library's default. The result does not depend on them.
+
+    Raises:
+        TypeError: an argument of another type.
+        ValueError: an unknown device, or less than one thread.
+        RuntimeError: ``device="cuda"`` where it cannot be used; the message says why.
+    """
+
+    def __init__(
+        self,
+        net: Sequential,
+        optimizer: Optimizer,
+        loss: CrossEntropyLoss,
+        device: str = "auto",
+        threads: int | None = None,
+    ) -> None:
+        kinds = {
+            "net": (net, Sequential),
+            "optimizer": (optimizer, Optimizer),
+            "loss": (loss, CrossEntropyLoss),
+        }
+        for name, (value, kind) in kinds.items():
+            if not isinstance(value, kind):
+                raise TypeError(
+                    f"Trainer: expected {name} to be a {kind.__name__}, got {type(value).__name__}"
+                )
+        self.net, self.optimizer, self.loss = net, optimizer, loss
+        self.device = resolve_device(device)
+        self.threads = 0 if threads is None else integer("Trainer", "threads", threads)
+        self.history = History()
+        self._epoch = Epoch(0, optimizer.steps_done)
+
+    def fit(
+        self,
+        train: Data,
+        validation: Data | None = None,
+        epochs: int = 10,
+        batch_size: int = 256,
+        seed: int = 0,
+        shuffle: bool = True,
+        *,
+        resume: Checkpoint | None = None,
+        on_epoch: Callable[[Row], object] | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> History:
+        """Train on every image once an epoch, and test after each epoch.
+
+        Args:
+            train: a data set, or ``(images, labels)``: uint8 or floating-point images as the net takes them,
+                and an integer label for each.
+            validation: what to test with.
+            epochs: how many in all; a resumed run makes those that are missing.
+            batch_size: images a step; the last batch of an epoch may be smaller.
+            seed: of the order of the images, :func:`epoch_order`.
+            shuffle: whether the images have an order of their own in each epoch, or always the given one.
+            resume: where another run stopped. The net, the optimizer and the history go on from there, to
+                the same bits as if the run had never stopped.
+            on_epoch: called with each new row; it may call :meth:`checkpoint`.
+            on_progress: called about every 50 ms between two steps.
+
+        Returns:
+            The history, which is also :attr:`history`.
+
+        Raises:
+            KeyboardInterrupt: within 0.2 s of Ctrl-C. The net is that of the last whole step, and
+                :meth:`checkpoint` tells how to go on. The same holds for whatever a callback raises.
+            TypeError: an argument of another type.
+            ValueError: an argument out of range, images and labels that do not fit each other or the net, or
+                a checkpoint of a run with other settings.
+        """
+        epochs, batch_size = integer("fit", "epochs", epochs), integer("fit", "batch_size", batch_size)
+        seed, shuffle = integer("fit", "seed", seed, 0, 2**64 - 1), flag("fit", "shuffle", shuffle)
+        case = case_of("train", train, self.net, self.loss)
+        test = None if validation is None else case_of("validation", validation, self.net, self.loss)
+        shape, count = case.images.shape[1:], len(case.labels)
+        if test is not None and test.images.shape[1:] != shape:
+            raise ValueError(f"fit: expected validation images of {shape}, got {test.images.shape[1:]}")
+        engine = _core.Engine(self.net.plan(shape), self.threads)
+        settings = self._settings(case, batch_size, seed, shuffle)
+        self._start(settings, resume)
+        machine = {"device": self.device, "threads": engine.threads, "isa": _core.isa()}
+        self.history.config = {**settings, "epochs": epochs, **machine}
+        steps = -(-count // batch_size)
+        started = time.perf_counter() - self.history.total_seconds
+        try:
+            while (number := len(self.history)) < epochs:
+                if self._epoch.number != number:
+                    self._epoch = Epoch(number, self.optimizer.steps_done)
+                order = epoch_order(count, seed, number) if shuffle else np.arange(count)
+                first, stop = number * steps + int(self._epoch.totals[0]), (number + 1) * steps
+                rates = self.optimizer.learning_rates(first, stop - first, epochs * steps, steps)
+                with self.net.flat_parameters() as parameters:
+                    self._train(engine, parameters, case, order, batch_size, rates, on_progress)
+                    tested = test and self._test(engine, parameters, test)
+                row = self._epoch.row(case, tested)
+                self.history.append(row)  # from here on the epoch is over, wherever an interrupt comes
+                self.history.total_seconds = time.perf_counter() - started
+                if on_epoch is not None:
+                    on_epoch(row)
+        finally:
+            self.history.total_seconds = time.perf_counter() - started
+        return self.history
+
+    def checkpoint(self) -> Checkpoint:
+        """A copy of all that :meth:`fit` needs to go on from here, ``fit(..., resume=trainer.checkpoint())``.
+
+        It may be taken after :meth:`fit`, whether that ended or was interrupted, and in ``on_epoch``.
+        """
+        epoch, history = self._epoch, self.history
+        if epoch.number != len(history):  # it is over, and the next has not begun
+            epoch = Epoch(len(history), self.optimizer.steps_done)
+        return Checkpoint(
+            weights=self.net.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            epoch=epoch.number,
+            totals=epoch.totals.copy(),
+            seconds=epoch.seconds,
+            history=History(history, history.config, history.total_seconds, history.within),
+        )
+
+    def _train(
+        self,
+        engine: _core.Engine,
+        parameters: Array,
+        case: Case,
+        order: Labels,
+        batch_size: int,
+        rates: NDArray[np.float64],
+        on_progress: Callable[[Progress], object] | None,
+    ) -> None:
+        """What is left of the epoch, in one call of the engine."""
+        epoch, within = self._epoch, self.history.within
+        if epoch.images == len(order):  # the run had stopped between the last step and the test
+            return
+        started = time.perf_counter() - epoch.seconds
+
+        def tick() -> None:
+            epoch.seconds = time.perf_counter() - started
+            progress = epoch.progress(case)
+            done = epoch.number + progress.images / len(order)
+            if done < epoch.number + 1 and int(_POINTS * done) > int(
+                _POINTS * within[-1][0] if within else 0
+            ):
+                within.append((done, progress.train_loss, progress.train_accuracy))
+            if on_progress is not None:
+                on_progress(progress)
+
+        state, optimizer = self.optimizer.state_arrays(parameters.size), self.optimizer.spec()
+        work = case.images, case.labels, order[epoch.images :], batch_size, rates
+        try:
+            engine.train(parameters, state, *work, optimizer, self.loss.spec(), epoch.totals, tick)
+        finally:
+            epoch.seconds = time.perf_counter() - started
+            self.optimizer.steps_done = epoch.steps_before + int(epoch.totals[0])
+
+    def _test(self, engine: _core.Engine, parameters: Array, test: Case) -> tuple[float, float]:
+        loss, correct = engine.evaluate(parameters, test.images, test.labels, self.loss.spec())
+        return loss / test.loss_divisor, correct / test.accuracy_divisor
+
+    def _settings(self, case: Case, batch_size: int, seed: int, shuffle: bool) -> dict[str, Any]:
+        """What the bits of a run depend on, as JSON gives it back."""
+        optimizer, schedule = self.optimizer.state_dict(), self.optimizer.schedule
+        settings = {
+            "images": case.images.shape,
+            "batch_size": batch_size,
+            "seed": seed,
+            "shuffle": shuffle,
+            "optimizer": {"kind": optimizer["kind"], **optimizer["settings"]},
+            "schedule": getattr(schedule, "__qualname__", None) or (schedule and repr(schedule)),
+            "loss": repr(self.loss),
+        }
+        return dict(json.loads(json.dumps(settings)))
+
+    def _start(self, settings: dict[str, Any], resume: Checkpoint | None) -> None:
+        """A new run, or another one from where it stopped."""
+        if resume is None:
+            self.history, self._epoch = History(), Epoch(0, self.optimizer.steps_done)
+            return
+        history = resume.history
+        for name, value in settings.items():
+            if history.config.get(name) != value:
+                raise ValueError(f"fit: the run to resume had {name} {history.config.get(name)}, got {value}")
+        steps, images = resume.totals[:2].tolist()
+        if not 0 <= images <= settings["images"][0] or steps != -(-images // settings["batch_size"]):
+            raise ValueError(f"fit: the run to resume made {steps:g} steps with {images:g} images")
+        self.net.load_state_dict(resume.weights)
+        self.optimizer.load_state_dict(resume.optimizer)
+        totals = resume.totals.copy()
+        self._epoch = Epoch(resume.epoch, self.optimizer.steps_done - int(steps), totals, resume.seconds)
+        self.history = History(history, history.config, history.total_seconds, history.within)

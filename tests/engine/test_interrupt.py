@@ -1,0 +1,87 @@
+"""Ctrl-C ends the engine's work within 0.2 s and leaves a net of whole steps."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from engine_run import CROSS_ENTROPY, SGD, EngineRun
+from networks import LENET
+from tolerances import assert_same_bits
+
+AFTER_SECONDS, WITHIN_SECONDS = 0.25, 0.2
+IMAGES, LABELS = LENET.data(512)
+LONG = np.resize(np.arange(512), 4_000_000)
+
+
+def interrupted(work: Callable[[], object]) -> float:
+    """Run `work`, press Ctrl-C a moment later, and tell how long it took to come back."""
+    sent: list[float] = []
+
+    def press() -> None:
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Timer(AFTER_SECONDS, press)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    seconds = time.monotonic() - sent[0]
+    timer.join()
+    return seconds
+
+
+def run_with_momentum(threads: int = 1) -> EngineRun:
+    return EngineRun(LENET.make(), LENET.input_shape, SGD | {"momentum": 0.9}, threads=threads)
+
+
+def test_training_stops_between_steps_and_can_be_repeated(threads: int):
+    run = run_with_momentum(threads)
+    seconds = interrupted(lambda: run.train(IMAGES, LABELS, 64, 0.01, LONG))
+    assert seconds < WITHIN_SECONDS
+    steps = int(run.totals[0])
+    assert 0 < steps < len(LONG) // 64
+    assert run.totals[1] == 64 * steps
+    again = run_with_momentum()
+    again.train(IMAGES, LABELS, 64, 0.01, LONG[: 64 * steps])
+    assert_same_bits(run.parameters, again.parameters)
+    assert_same_bits(run.state, again.state)
+    assert_same_bits(run.totals, again.totals)
+
+
+def test_a_step_of_millions_of_images_is_abandoned_without_trace(threads: int):
+    run, before = run_with_momentum(threads), run_with_momentum()
+    seconds = interrupted(lambda: run.train(IMAGES, LABELS, len(LONG), 0.01, LONG))
+    assert seconds < WITHIN_SECONDS
+    assert not run.totals.any()
+    assert_same_bits(run.parameters, before.parameters)
+    assert_same_bits(run.state, before.state)
+
+
+def test_training_goes_on_after_an_interrupt():
+    run = run_with_momentum()
+    interrupted(lambda: run.train(IMAGES, LABELS, 64, 0.01, LONG))
+    run.totals[:] = 0
+    run.train(IMAGES, LABELS, 64, 0.01)
+    assert run.totals[:2].tolist() == [8, 512]
+
+
+@pytest.mark.parametrize("what", ["forward", "evaluate", "loss_and_gradients"])
+def test_other_long_calls_stop_too(what: str):
+    run = run_with_momentum()
+    images, labels = np.broadcast_to(np.uint8(7), (400_000, 1, 28, 28)).copy(), np.zeros(400_000, np.int64)
+    gradients = np.zeros_like(run.parameters)
+    calls = {
+        "forward": lambda: run.engine.forward(run.parameters, images),
+        "evaluate": lambda: run.engine.evaluate(run.parameters, images, labels, CROSS_ENTROPY),
+        "loss_and_gradients": lambda: run.engine.loss_and_gradients(
+            run.parameters, images, labels, CROSS_ENTROPY, gradients
+        ),
+    }
+    assert interrupted(calls[what]) < WITHIN_SECONDS
