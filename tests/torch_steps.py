@@ -139,7 +139,7 @@ def all_runs(
 def training_data(data_dir: str | None) -> datasets.Dataset:
     """Fashion-MNIST from the usual places, without a download; else the digits."""
     try:
-        return datasets.FashionMNIST(train=True, data_dir=data_dir, download=False)
+        return datasets.FashionMNIST(data_dir, train=True, download=False)
     except FileNotFoundError:
         return datasets.Digits(train=True)
 

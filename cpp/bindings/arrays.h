@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/gil.h"
 #include "convlet/shapes.h"
 
 namespace convlet::bindings {

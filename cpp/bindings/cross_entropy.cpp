@@ -24,7 +24,7 @@ py::array cross_entropy(const py::array& logits, const py::array& target, const 
   py::array_t<float> result =
       loss.reduction == Reduction::None ? make({rows}) : make(std::vector<std::int64_t>{});
   float* losses = result.mutable_data();
-  py::gil_scoped_release release;
+  const Released released;
   ops::cross_entropy(loss, rows, x, labels, losses);
   return result;
 }
@@ -38,7 +38,7 @@ py::array cross_entropy_backward(const py::array& logits, const py::array& targe
   check_labels(loss, labels, rows);
   py::array_t<float> dlogits = make({rows, logits.shape(1)});
   float* dx = dlogits.mutable_data();
-  py::gil_scoped_release release;
+  const Released released;
   ops::cross_entropy_backward(loss, rows, x, labels, dx);
   return dlogits;
 }

@@ -45,7 +45,7 @@ class PythonWatch {
 
   Watch watch(std::function<void()> publish = nullptr) {
     return [this, publish](At at) {
-      py::gil_scoped_acquire gil;
+      const Acquired acquired;
       try {
         if (PyErr_CheckSignals() != 0) throw py::error_already_set();
         if (at == At::Step) {
@@ -149,7 +149,7 @@ class PyEngine {
     };
     PythonWatch watch(progress);
     {
-      py::gil_scoped_release release;
+      const Released released;
       const std::lock_guard<std::mutex> lock(mutex_);
       engine_.train(p, s, training, live, watch.watch(publish));
     }
@@ -162,7 +162,7 @@ class PyEngine {
   void run(F&& f) {
     PythonWatch watch;
     {
-      py::gil_scoped_release release;
+      const Released released;
       const std::lock_guard<std::mutex> lock(mutex_);
       f(watch.watch());
     }

@@ -30,7 +30,7 @@ py::array linear(const py::array& x, const py::array& weight, const std::optiona
   const auto* wp = static_cast<const float*>(weight.data());
   float* yp = y.mutable_data();
   const std::int64_t images = x.shape(0);
-  py::gil_scoped_release release;
+  const Released released;
   ops::linear(op, images, xp, wp, b, yp);
   return y;
 }
@@ -45,7 +45,7 @@ py::tuple linear_backward(const py::array& dy, const py::array& x, const py::arr
   float *dxp = dx.mutable_data(), *dwp = dw.mutable_data(), *dbp = db.mutable_data();
   const std::int64_t images = x.shape(0);
   {
-    py::gil_scoped_release release;
+    const Released released;
     ops::linear_backward(op, images, dyp, xp, wp, dxp, dwp, dbp);
   }
   return py::make_tuple(dx, dw, db);

@@ -32,7 +32,7 @@ void sgd_step(py::array parameter, const py::array& gradient, std::optional<py::
   optimizer.nesterov = nesterov;
   const Update update(optimizer, lr, first ? 0 : 1);
   const std::int64_t count = parameter.size();
-  py::gil_scoped_release release;
+  const Released released;
   update.apply(kernels(), g, count, p, buffer, nullptr);
 }
 
@@ -53,7 +53,7 @@ void adam_step(py::array parameter, const py::array& gradient, py::array m, py::
   optimizer.decay = decoupled ? WeightDecay::Decoupled : WeightDecay::Coupled;
   const Update update(optimizer, lr, step - 1);
   const std::int64_t count = parameter.size();
-  py::gil_scoped_release release;
+  const Released released;
   update.apply(kernels(), g, count, p, mp, vp);
 }
 

@@ -16,7 +16,7 @@ void bind_activation(py::module_& m, const char* name, const char* backward, Act
         py::array_t<float> y = make(shape_of(x));
         float* yp = y.mutable_data();
         const std::int64_t count = x.size();
-        py::gil_scoped_release release;
+        const Released released;
         ops::activation(kind, xp, count, yp);
         return y;
       },
@@ -29,7 +29,7 @@ void bind_activation(py::module_& m, const char* name, const char* backward, Act
         py::array_t<float> dx = make(shape_of(y));
         float* dxp = dx.mutable_data();
         const std::int64_t count = y.size();
-        py::gil_scoped_release release;
+        const Released released;
         ops::activation_backward(kind, dyp, yp, count, dxp);
         return dx;
       },
@@ -52,7 +52,7 @@ void bind_rows(py::module_& m, const char* name, const char* backward, Rows op, 
         py::array_t<float> y = make(shape_of(x));
         float* yp = y.mutable_data();
         const std::int64_t rows = x.shape(0), classes = x.shape(1);
-        py::gil_scoped_release release;
+        const Released released;
         op(rows, classes, xp, yp);
         return y;
       },
@@ -66,7 +66,7 @@ void bind_rows(py::module_& m, const char* name, const char* backward, Rows op, 
         py::array_t<float> dx = make(shape_of(y));
         float* dxp = dx.mutable_data();
         const std::int64_t rows = y.shape(0), classes = y.shape(1);
-        py::gil_scoped_release release;
+        const Released released;
         op_backward(rows, classes, dyp, yp, dxp);
         return dx;
       },

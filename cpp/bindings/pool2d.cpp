@@ -48,7 +48,7 @@ py::tuple max_pool2d(const py::array& x, const Two& kernel, const Two& stride, c
   std::int64_t* ip = indices.mutable_data();
   const std::int64_t images = x.shape(0);
   {
-    py::gil_scoped_release release;
+    const Released released;
     ops::max_pool2d(op, images, xp, yp, ip);
   }
   return py::make_tuple(y, indices);
@@ -63,7 +63,7 @@ py::array max_pool2d_backward(const py::array& dy, const py::array& x, const Two
   const auto* xp = static_cast<const float*>(x.data());
   float* dxp = dx.mutable_data();
   const std::int64_t images = x.shape(0);
-  py::gil_scoped_release release;
+  const Released released;
   ops::max_pool2d_backward(op, images, dyp, xp, dxp);
   return dx;
 }
@@ -76,7 +76,7 @@ py::array avg_pool2d(const py::array& x, const Two& kernel, const Two& stride, c
   const auto* xp = static_cast<const float*>(x.data());
   float* yp = y.mutable_data();
   const std::int64_t images = x.shape(0);
-  py::gil_scoped_release release;
+  const Released released;
   ops::avg_pool2d(op, images, xp, yp);
   return y;
 }
@@ -89,7 +89,7 @@ py::array avg_pool2d_backward(const py::array& dy, const py::array& x, const Two
   py::array_t<float> dx = make({x.shape(0), op.in.channels, op.in.height, op.in.width});
   float* dxp = dx.mutable_data();
   const std::int64_t images = x.shape(0);
-  py::gil_scoped_release release;
+  const Released released;
   ops::avg_pool2d_backward(op, images, dyp, dxp);
   return dx;
 }

@@ -58,20 +58,21 @@ Update::Update(const Optimizer& o, double lr, std::int64_t done) : kind_(o.kind)
   if (kind_ == OptimizerKind::Sgd) {
     sgd_.lr = narrow(lr);
     sgd_.momentum = narrow(o.momentum);
-    sgd_.dampening = narrow(o.dampening);
+    sgd_.fresh = narrow(1.0 - o.dampening);
     sgd_.weight_decay = narrow(o.weight_decay);
     sgd_.mode = o.momentum == 0 ? Momentum::None : o.nesterov ? Momentum::Nesterov : Momentum::Classic;
     sgd_.buffer = done == 0 ? BufferState::Fresh : BufferState::Carried;
   } else {
     const auto t = static_cast<double>(done + 1);
-    adam_.lr = narrow(lr);
-    adam_.beta1 = narrow(o.beta1);
+    adam_.fresh1 = narrow(1.0 - o.beta1);
     adam_.beta2 = narrow(o.beta2);
+    adam_.fresh2 = narrow(1.0 - o.beta2);
     adam_.eps = narrow(o.eps);
     adam_.weight_decay = narrow(o.weight_decay);
+    adam_.lr = narrow(lr / (1.0 - std::pow(o.beta1, t)));
+    adam_.correction_root = narrow(std::sqrt(1.0 - std::pow(o.beta2, t)));
+    adam_.keep = narrow(1.0 - lr * o.weight_decay);
     adam_.decay = o.decay;
-    adam_.correction1 = narrow(1.0 - std::pow(o.beta1, t));
-    adam_.correction2_root = narrow(std::sqrt(1.0 - std::pow(o.beta2, t)));
   }
 }
 

@@ -68,12 +68,12 @@ void activate(Activation kind, const float* x, std::ptrdiff_t count, float* y) {
   }
 }
 
-// dx from the output: dy [y > 0], dy y (1 - y), dy (1 - y^2).
+// dx from the output: dy [y > 0] (and dy where y is NaN), dy y (1 - y), dy (1 - y^2).
 void activate_backward(Activation kind, const float* dy, const float* y, std::ptrdiff_t count, float* dx) {
   const Vec one = set(1.0f), zero = set(0.0f);
   switch (kind) {
     case Activation::Relu:
-      return map(dy, y, count, dx, [=](Vec d, Vec v) { return select(less(zero, v), d, zero); });
+      return map(dy, y, count, dx, [=](Vec d, Vec v) { return select(greater_or_nan(v, zero), d, zero); });
     case Activation::Sigmoid: return map(dy, y, count, dx, [=](Vec d, Vec v) { return d * ((one - v) * v); });
     case Activation::Tanh: return map(dy, y, count, dx, [=](Vec d, Vec v) { return d * (one - v * v); });
     case Activation::None: return map(dy, y, count, dx, [](Vec d, Vec) { return d; });

@@ -11,10 +11,10 @@ void add(const float* x, std::ptrdiff_t count, float* sum) {
   map(x, sum, count, sum, [](Vec a, Vec b) { return b + a; });
 }
 
-//   g = gradient + weight_decay p;   b = momentum b + (1 - dampening) g  (b = g at the first step)
+//   g = gradient + weight_decay p;  b = momentum b + (1 - dampening) g  (b = g at the first step)
 //   p = p - lr (g, or b, or with Nesterov's momentum g + momentum b)
 void sgd(const SgdStep& t, const float* gradient, std::ptrdiff_t count, float* parameter, float* buffer) {
-  const Vec lr = set(-t.lr), momentum = set(t.momentum), decay = set(t.weight_decay), fresh = set(1.0f - t.dampening);
+  const Vec lr = set(-t.lr), momentum = set(t.momentum), decay = set(t.weight_decay), fresh = set(t.fresh);
   for_each_vector(count, [&](std::ptrdiff_t i, std::ptrdiff_t n) {
     const Vec p = load_first(parameter + i, n);
     Vec g = load_first(gradient + i, n);
@@ -29,11 +29,10 @@ void sgd(const SgdStep& t, const float* gradient, std::ptrdiff_t count, float* p
 }
 
 //   m = beta1 m + (1 - beta1) g;   v = beta2 v + (1 - beta2) g^2
-//   p = p - lr / correction1 m / (sqrt(v) / correction2_root + eps)
+//   p = p - lr / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
 void adam(const AdamStep& t, const float* gradient, std::ptrdiff_t count, float* parameter, float* m, float* v) {
-  const Vec decay = set(t.weight_decay), keep = set(1.0f - t.lr * t.weight_decay);
-  const Vec beta2 = set(t.beta2), step = set(-t.lr / t.correction1);
-  const Vec fresh1 = set(1.0f - t.beta1), fresh2 = set(1.0f - t.beta2), root = set(t.correction2_root), eps = set(t.eps);
+  const Vec decay = set(t.weight_decay), keep = set(t.keep), lr = set(-t.lr), root = set(t.correction_root);
+  const Vec fresh1 = set(t.fresh1), beta2 = set(t.beta2), fresh2 = set(t.fresh2), eps = set(t.eps);
   for_each_vector(count, [&](std::ptrdiff_t i, std::ptrdiff_t n) {
     Vec p = load_first(parameter + i, n), g = load_first(gradient + i, n);
     if (t.decay == WeightDecay::Decoupled) p = p * keep;
@@ -43,6 +42,6 @@ void adam(const AdamStep& t, const float* gradient, std::ptrdiff_t count, float*
     const Vec second = fma(fresh2 * g, g, beta2 * load_first(v + i, n));
     store_first(m + i, first, n);
     store_first(v + i, second, n);
-    store_first(parameter + i, fma(step, first / (sqrt(second) / root + eps), p), n);
+    store_first(parameter + i, fma(lr, first / (sqrt(second) / root + eps), p), n);
   });
 }

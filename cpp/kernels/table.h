@@ -56,14 +56,14 @@ struct CrossEntropy {
 };
 
 struct SgdStep {
-  float lr, momentum, dampening, weight_decay;
+  float lr, momentum, fresh, weight_decay;  // fresh: 1 - dampening
   Momentum mode;
   BufferState buffer;
 };
 
 struct AdamStep {
-  float lr, beta1, beta2, eps, weight_decay;
-  float correction1, correction2_root;  // 1 - beta1^t, sqrt(1 - beta2^t)
+  float fresh1, beta2, fresh2, eps, weight_decay;  // fresh: 1 - beta
+  float lr, correction_root, keep;                 // lr / (1 - beta1^t), sqrt(1 - beta2^t), 1 - lr * weight_decay
   WeightDecay decay;
 };
 

@@ -24,15 +24,25 @@ def changed(array: np.ndarray, place: int, value: int) -> np.ndarray:
 BAD = {
     "a label too large": ({"labels": changed(LABELS, 7, 10)}, "0..9", "10"),
     "a negative label": ({"labels": changed(LABELS, 39, -1)}, "0..9", "-1"),
-    "labels too few": ({"labels": LABELS[:39]}, "40", "39"),
-    "images of another size": ({"images": IMAGES[:, :, 1:]}, "(N, 1, 12, 14)", "(40, 1, 11, 14)"),
+    "labels too few": ({"labels": LABELS[:39]}, "(40,)", "(39,)"),
+    "images of another size": ({"images": IMAGES[:, :, 1:].copy()}, "(40, 1, 12, 14)", "(40, 1, 11, 14)"),
     "an order beyond the images": ({"order": changed(ORDER, 3, 40)}, "0..39", "40"),
     "a negative order": ({"order": changed(ORDER, 3, -1)}, "0..39", "-1"),
     "a batch of nothing": ({"batch_size": 0}, "at least 1", "0"),
-    "learning rates too few": ({"learning_rates": np.ones(2)}, "3", "2"),
-    "parameters too few": ({"parameters": np.zeros(5, np.float32)}, "parameters", "5"),
-    "state of another optimizer": ({"optimizer": ADAM}, "2", "0"),
-    "totals too few": ({"totals": np.zeros(3)}, "4", "3"),
+    "learning rates too few": ({"learning_rates": np.ones(2)}, "(3,)", "(2,)"),
+    "parameters too few": ({"parameters": np.zeros(5, np.float32)}, "(4066,)", "(5,)"),
+    "state of another optimizer": ({"optimizer": ADAM}, "(2, 4066)", "(0, 4066)"),
+    "totals too few": ({"totals": np.zeros(3)}, "(4,)", "(3,)"),
+}
+
+
+PARAMETERS = EngineRun(RELU_MAX_POOL.make(), RELU_MAX_POOL.input_shape).parameters
+BAD_TYPES = {
+    "parameters of another type": ({"parameters": PARAMETERS.astype(np.float64)}, "float32", "float64"),
+    "parameters with gaps": ({"parameters": np.repeat(PARAMETERS, 2)[::2]}, "C-contiguous", "another layout"),
+    "labels of float type": ({"labels": LABELS.astype(np.float32)}, "int64", "float32"),
+    "an order of float type": ({"order": ORDER.astype(np.float64)}, "int64", "float64"),
+    "images of integers": ({"images": IMAGES.astype(np.int64)}, "float32", "int64"),
 }
 
 
@@ -54,9 +64,7 @@ def train(**changes: Any) -> None:
     } | changes
     before = arguments["parameters"].copy()
     try:
-        run.engine.train(
-            *(np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a for a in arguments.values())
-        )
+        run.engine.train(*arguments.values())
     finally:
         if changes:
             assert np.array_equal(arguments["parameters"], before)
@@ -67,13 +75,36 @@ def test_the_call_is_right_without_a_change():
     train()
 
 
-@pytest.mark.parametrize("changes, expected, got", BAD.values(), ids=BAD)
-def test_training_refuses(changes: dict[str, Any], expected: str, got: str):
-    with pytest.raises(ValueError, match=r"^train: expected ") as caught:
+def refusal(error: type[Exception], changes: dict[str, Any]) -> tuple[str, str]:
+    """What the message says before and after "got"."""
+    with pytest.raises(error, match=r"^(engine|cross_entropy): expected .*got ") as caught:
         train(**changes)
-    message = str(caught.value)
-    assert expected in message
-    assert got in message.partition("got")[2]
+    before, _, after = str(caught.value).partition("got ")
+    return before, after
+
+
+@pytest.mark.parametrize("changes, expected, got", BAD.values(), ids=BAD)
+def test_wrong_values_are_refused(changes: dict[str, Any], expected: str, got: str):
+    before, after = refusal(ValueError, changes)
+    assert expected in before
+    assert got in after
+
+
+@pytest.mark.parametrize("changes, expected, got", BAD_TYPES.values(), ids=BAD_TYPES)
+def test_what_would_need_a_copy_is_refused(changes: dict[str, Any], expected: str, got: str):
+    """The engine writes into the caller's arrays, so a silent copy would lose the training."""
+    before, after = refusal(TypeError, changes)
+    assert expected in before
+    assert got in after
+
+
+def test_parameters_that_cannot_be_written_are_refused():
+    frozen = PARAMETERS.copy()
+    frozen.flags.writeable = False
+    with pytest.raises(
+        ValueError, match=r"^engine: expected a writable array for parameters, got a read-only one"
+    ):
+        train(parameters=frozen)
 
 
 LAYERS: dict[str, tuple[list[dict[str, Any]], tuple[int, ...]]] = {

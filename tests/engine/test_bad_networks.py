@@ -129,10 +129,10 @@ NETWORKS = [
         "xavier_uniform",
         "'zeros'",
     ),
-    Bad("labels missing", "fit, train", fit(IMAGES, TARGET[:3]), VALUE, "4", "3"),
-    Bad("labels of float type", "fit, train", fit(IMAGES, zeros(4)), TYPE, "integer", "float32"),
-    Bad("labels too large", "fit, train", fit(IMAGES, TARGET + 10), VALUE, "0..9", "10"),
-    Bad("images of three channels", "fit, train", fit(zeros(4, 3, 28, 28), TARGET), VALUE, "1", "3"),
+    Bad("labels missing", "fit", fit(IMAGES, TARGET[:3]), VALUE, "4", "3"),
+    Bad("labels of float type", "fit", fit(IMAGES, zeros(4)), TYPE, "integer", "float32"),
+    Bad("labels too large", "fit", fit(IMAGES, TARGET + 10), VALUE, "0..9", "10"),
+    Bad("images of three channels", "fit", fit(zeros(4, 3, 28, 28), TARGET), VALUE, "1", "3"),
     Bad("no epochs", "fit", fit(IMAGES, TARGET, epochs=0), VALUE, "epochs of at least 1", "0"),
     Bad(
         "batches of nothing", "fit", fit(IMAGES, TARGET, batch_size=0), VALUE, "batch_size of at least 1", "0"

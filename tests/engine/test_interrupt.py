@@ -15,9 +15,10 @@ from engine_run import CROSS_ENTROPY, SGD, EngineRun
 from networks import LENET
 from tolerances import assert_same_bits
 
-AFTER_SECONDS, WITHIN_SECONDS = 0.25, 0.2
+AFTER_SECONDS, WITHIN_SECONDS = 0.1, 0.2
 IMAGES, LABELS = LENET.data(512)
 LONG = np.resize(np.arange(512), 4_000_000)
+ONE_STEP = LONG[:100_000]  # all at once: a second of work, and some 5 kB an image to remember
 
 
 def interrupted(work: Callable[[], object]) -> float:
@@ -30,11 +31,13 @@ def interrupted(work: Callable[[], object]) -> float:
 
     timer = threading.Timer(AFTER_SECONDS, press)
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        work()
-    seconds = time.monotonic() - sent[0]
-    timer.join()
-    return seconds
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            work()
+        return time.monotonic() - sent[0]
+    finally:
+        timer.cancel()  # where the work was over too soon, so that Ctrl-C does not hit the next test
+        timer.join()
 
 
 def run_with_momentum(threads: int = 1) -> EngineRun:
@@ -55,9 +58,9 @@ def test_training_stops_between_steps_and_can_be_repeated(threads: int):
     assert_same_bits(run.totals, again.totals)
 
 
-def test_a_step_of_millions_of_images_is_abandoned_without_trace(threads: int):
+def test_a_step_of_a_hundred_thousand_images_is_abandoned_without_trace(threads: int):
     run, before = run_with_momentum(threads), run_with_momentum()
-    seconds = interrupted(lambda: run.train(IMAGES, LABELS, len(LONG), 0.01, LONG))
+    seconds = interrupted(lambda: run.train(IMAGES, LABELS, len(ONE_STEP), 0.01, ONE_STEP))
     assert seconds < WITHIN_SECONDS
     assert not run.totals.any()
     assert_same_bits(run.parameters, before.parameters)
@@ -75,7 +78,7 @@ def test_training_goes_on_after_an_interrupt():
 @pytest.mark.parametrize("what", ["forward", "evaluate", "loss_and_gradients"])
 def test_other_long_calls_stop_too(what: str):
     run = run_with_momentum()
-    images, labels = np.broadcast_to(np.uint8(7), (400_000, 1, 28, 28)).copy(), np.zeros(400_000, np.int64)
+    images, labels = np.broadcast_to(np.uint8(7), (150_000, 1, 28, 28)).copy(), np.zeros(150_000, np.int64)
     gradients = np.zeros_like(run.parameters)
     calls = {
         "forward": lambda: run.engine.forward(run.parameters, images),

@@ -94,6 +94,14 @@ def test_weights_and_labels_that_do_not_count_are_left_out_of_the_means() -> Non
     assert (row.train_loss, row.train_accuracy) == pytest.approx(before)
 
 
+def test_the_figures_are_means_over_the_images_for_a_loss_that_is_a_sum_too() -> None:
+    net, case = small_net(), data(60)
+    loss, accuracy = net.evaluate(*case)
+    (row,) = Trainer(net, optim.SGD(0.0), nn.CrossEntropyLoss(reduction="sum")).fit(case, case, epochs=1)
+    assert (row.train_loss, row.train_accuracy) == pytest.approx((loss, accuracy))
+    assert (row.test_loss, row.test_accuracy) == pytest.approx((loss, accuracy))
+
+
 def test_rows_say_how_long_the_training_took_and_the_history_how_long_all_of_it() -> None:
     history = trainer_of(small_net()).fit(data(500), data(100), epochs=3, batch_size=50)
     assert [row.epoch for row in history] == [1, 2, 3]
@@ -175,9 +183,9 @@ def test_cuda_without_a_device_says_why() -> None:
 @pytest.mark.parametrize(
     "change, error, says",
     [
-        ({"net": "LeNet"}, TypeError, "expected net to be a Sequential, got str"),
-        ({"optimizer": 0.9}, TypeError, "expected optimizer to be a Optimizer, got float"),
-        ({"loss": nn.CrossEntropyLoss}, TypeError, "expected loss to be a CrossEntropyLoss, got type"),
+        ({"net": "LeNet"}, TypeError, "expected net of type Sequential, got str"),
+        ({"optimizer": 0.9}, TypeError, "expected optimizer of type Optimizer, got float"),
+        ({"loss": nn.CrossEntropyLoss}, TypeError, "expected loss of type CrossEntropyLoss, got type"),
         ({"device": "gpu"}, ValueError, "expected device to be one of auto, cpu, cuda, got 'gpu'"),
         ({"threads": 0}, ValueError, "expected threads of at least 1, got 0"),
         ({"threads": 1.5}, TypeError, "expected threads to be an integer, got 1.5"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import io
 import logging
@@ -133,4 +134,6 @@ def _reason(error: Exception) -> str:
         return "not reachable"
     if isinstance(error, exceptions.ChunkedEncodingError | EOFError):
         return "cut off"
+    if isinstance(error, gzip.BadGzipFile | zlib.error):
+        return "corrupt gzip data"
     return " ".join(str(error).split())

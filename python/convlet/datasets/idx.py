@@ -48,7 +48,10 @@ def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
         with Path(path).open("rb") as file:
             file_bytes = os.fstat(file.fileno()).st_size
             content = unpacked(file)
-            return _parse(content, file_bytes if content is file else file_bytes * _LARGEST_RATIO)
+            if content is file:
+                return _parse(file, file_bytes, f"{file_bytes}")
+            most_bytes = file_bytes * _LARGEST_RATIO
+            return _parse(content, most_bytes, f"at most {most_bytes} in {file_bytes} of gzip")
     except EOFError as error:
         raise ValueError(f"{os.fspath(path)}: truncated gzip data: its checksum is missing") from error
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -91,8 +94,8 @@ def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
     write_atomically(path, gzip.compress(data, 6, mtime=0) if packed else data)
 
 
-def _parse(file: BinaryIO, most_bytes: int) -> npt.NDArray[Any]:
-    """The array in a stream that cannot hold more than ``most_bytes``."""
+def _parse(file: BinaryIO, most_bytes: int, told: str) -> npt.NDArray[Any]:
+    """The array in a stream that cannot hold more than ``most_bytes``, ``told`` in words."""
     start = _read(file, 4)
     if len(start) < 4:
         raise ValueError(f"truncated header: expected at least 4 bytes, got {len(start)}")
@@ -108,7 +111,7 @@ def _parse(file: BinaryIO, most_bytes: int) -> npt.NDArray[Any]:
     data_bytes = math.prod(shape) * dtype.itemsize
     expected = f"expected {header_bytes + data_bytes} bytes for shape {shape} of {dtype.newbyteorder('=')}"
     if header_bytes + data_bytes > most_bytes:
-        raise ValueError(f"truncated, or a corrupt header: {expected}, got at most {most_bytes}")
+        raise ValueError(f"truncated, or a corrupt header: {expected}, got {told}")
     data = _read(file, data_bytes)
     if len(data) < data_bytes:
         raise ValueError(f"truncated: {expected}, got {header_bytes + len(data)}")

@@ -164,10 +164,10 @@ def _existing(packed: Path) -> Path | None:
 
 
 def _first_writable(folders: Sequence[Path]) -> Path:
-    """The first folder that a file can be put into, or that can be made; else the last."""
+    """The first folder that files can be put into, made if need be; else the last."""
     for folder in folders:
         there = next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
-        if os.path.isdir(there) and os.access(there, os.W_OK):
+        if there.is_dir() and os.access(there, os.W_OK):
             return folder
     return folders[-1]
 

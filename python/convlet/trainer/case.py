@@ -23,14 +23,14 @@ Data: TypeAlias = LabelledImages | tuple[Numbers, Numbers]
 
 
 class Case(NamedTuple):
-    """Images with labels, and what sums over all of them are divided by to give means."""
+    """Images with labels, and what turns sums over them into means."""
 
     images: Images
     labels: Labels
+    counted_share: float
+    """Of the labels, 0 to 1: without those that the loss ignores."""
     loss_divisor: float
-    """The number of labels that count, or the sum of their classes' weights."""
-    accuracy_divisor: int
-    """The number of labels that count."""
+    """Of the loss summed over all images: for a mean, the sum of the weights of their classes."""
 
 
 def case_of(name: str, data: Data, net: Sequential, loss: CrossEntropyLoss) -> Case:
@@ -49,7 +49,10 @@ def case_of(name: str, data: Data, net: Sequential, loss: CrossEntropyLoss) -> C
         )
     images, labels, _ = net.case(f"fit: {name}", images, labels, loss)
     counted = labels[labels != loss.ignore_index]
-    divisor = float(len(counted) if loss.weight is None else loss.weight[counted].sum(dtype=np.float64))
-    if divisor == 0:
+    if not len(counted):
         raise ValueError(f"fit: expected at least one label that counts in {name}, got {len(labels)} labels")
-    return Case(images, labels, divisor, len(counted))
+    if loss.reduction == "sum":
+        divisor = float(len(labels))
+    else:
+        divisor = float(len(counted) if loss.weight is None else loss.weight[counted].sum(dtype=np.float64))
+    return Case(images, labels, len(counted) / len(labels), divisor)

@@ -41,7 +41,8 @@ class Epoch:
     Attributes:
         number: how many epochs came before.
         steps_before: how many steps the optimizer had made.
-        totals: steps, images, sum of losses and right answers; the engine adds to them after each step.
+        totals: steps, images, the loss of each batch times its images, and right answers; the engine adds
+            to them after each step.
         seconds: spent on its training.
     """
 
@@ -56,14 +57,14 @@ class Epoch:
         return int(self.totals[1])
 
     def progress(self, case: Case) -> Progress:
-        """The figures so far. Where some labels do not count, they are taken to come evenly."""
+        """The figures so far. Labels that do not count are taken to come evenly."""
         _, images, loss, correct = self.totals.tolist()
-        share = max(images, 1) / len(case.labels)
+        seen = max(images, 1)
         return Progress(
             epoch=self.number + 1,
             images=int(images),
-            train_loss=loss / (share * case.loss_divisor),
-            train_accuracy=correct / (share * case.accuracy_divisor),
+            train_loss=loss / seen,
+            train_accuracy=correct / (seen * case.counted_share),
             images_per_second=images / max(self.seconds, 1e-9),
         )
 

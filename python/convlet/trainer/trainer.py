@@ -68,7 +68,7 @@ class Trainer:
         for name, (value, kind) in kinds.items():
             if not isinstance(value, kind):
                 raise TypeError(
-                    f"Trainer: expected {name} to be a {kind.__name__}, got {type(value).__name__}"
+                    f"Trainer: expected {name} of type {kind.__name__}, got {type(value).__name__}"
                 )
         self.net, self.optimizer, self.loss = net, optimizer, loss
         self.device = resolve_device(device)
@@ -184,9 +184,8 @@ class Trainer:
             epoch.seconds = time.perf_counter() - started
             progress = epoch.progress(case)
             done = epoch.number + progress.images / len(order)
-            if done < epoch.number + 1 and int(_POINTS * done) > int(
-                _POINTS * within[-1][0] if within else 0
-            ):
+            last = max(epoch.number, within[-1][0] if within else 0.0)
+            if progress.images < len(order) and int(_POINTS * done) > int(_POINTS * last):
                 within.append((done, progress.train_loss, progress.train_accuracy))
             if on_progress is not None:
                 on_progress(progress)
@@ -201,7 +200,7 @@ class Trainer:
 
     def _test(self, engine: _core.Engine, parameters: Array, test: Case) -> tuple[float, float]:
         loss, correct = engine.evaluate(parameters, test.images, test.labels, self.loss.spec())
-        return loss / test.loss_divisor, correct / test.accuracy_divisor
+        return loss / test.loss_divisor, correct / (len(test.labels) * test.counted_share)
 
     def _settings(self, case: Case, batch_size: int, seed: int, shuffle: bool) -> dict[str, Any]:
         """What the bits of a run depend on, as JSON gives it back."""
