@@ -20,9 +20,11 @@ def test_the_first_steps_are_those_of_torch():
 
 
 def test_a_wrong_gradient_fails_the_comparison():
-    wrong = torch_steps.Result("wrong", np.array([2.3]), np.array([2.3]), {"0.weight": 2e-4})
-    assert not wrong.passes
-    assert "FAILED" in torch_steps.table([wrong])
+    right, wrong = torch_steps.Distance(1e-7, 1e-6, "0.bias"), torch_steps.Distance(1e-7, 2e-4, "0.weight")
+    assert torch_steps.Result("right", [2.3], right, wrong, wrong).passes
+    result = torch_steps.Result("wrong", [2.3], wrong, right, right)
+    assert not result.passes
+    assert "FAILED" in torch_steps.table([result])
 
 
 @pytest.mark.parametrize("make", [nn.LeNet, torch_steps.relu_net])

@@ -8,6 +8,7 @@
 #include "bindings/bindings.h"
 #include "cuda/device.h"
 #include "isa/dispatch.h"
+#include "ops/peak.h"
 #include "threads/pool.h"
 
 namespace convlet::bindings {
@@ -33,6 +34,13 @@ void set_threads(std::int64_t threads) {
   Pool::shared().resize(static_cast<int>(threads));
 }
 
+double fma_peak(std::int64_t threads, double seconds) {
+  if (threads < 1 || threads > 1024) refuse("fma_peak", "threads in 1..1024", std::to_string(threads));
+  if (!(seconds > 0.0 && seconds <= 60.0)) refuse("fma_peak", "seconds over 0 and up to 60", std::to_string(seconds));
+  const Released released;
+  return ops::fma_peak(static_cast<int>(threads), seconds);
+}
+
 }  // namespace
 
 void bind_machine(py::module_& m) {
@@ -48,6 +56,7 @@ void bind_machine(py::module_& m) {
   m.def("available_isas", &available_isas);
   m.def("cpu_name", &cpu_name);
   m.def("cuda_status", &cuda_status);
+  m.def("fma_peak", &fma_peak, py::arg("threads"), py::arg("seconds"));
 }
 
 }  // namespace convlet::bindings

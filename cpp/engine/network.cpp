@@ -6,18 +6,6 @@
 #include "ops/pool2d_tile.h"
 
 namespace convlet {
-namespace {
-
-Activation activation_of(LayerKind kind) {
-  switch (kind) {
-    case LayerKind::Relu: return Activation::Relu;
-    case LayerKind::Sigmoid: return Activation::Sigmoid;
-    case LayerKind::Tanh: return Activation::Tanh;
-    default: return Activation::None;
-  }
-}
-
-}  // namespace
 
 Stash::Stash(const Plan& plan, std::int64_t tiles)
     : plan_(&plan),
@@ -135,12 +123,15 @@ bool Network::backward_stage(std::size_t i, const float* parameters, float* aren
       if (!last) operation.linear->input_gradient(dy, parameters + stage.parameter, dx);
       return true;
     }
-    case LayerKind::MaxPool2d: kernels_->max_pool_backward(operation.pooling, dy, arena + stage.winners, dx); return true;
-    case LayerKind::AvgPool2d: kernels_->average_pool_backward(operation.pooling, dy, dx); return true;
+    case LayerKind::MaxPool2d:
+      kernels_->max_pool_backward(operation.pooling, stage.through, dy, arena + stage.winners, x, dx);
+      return true;
+    case LayerKind::AvgPool2d: kernels_->average_pool_backward(operation.pooling, stage.through, dy, x, dx); return true;
     case LayerKind::Flatten: return false;
     case LayerKind::Relu:
     case LayerKind::Sigmoid:
     case LayerKind::Tanh:
+      if (stage.done_by_next) return false;
       kernels_->activate_backward(activation_of(stage.layer.kind), dy, y, out.size() * kTile, dx);
       return true;
     case LayerKind::Softmax:

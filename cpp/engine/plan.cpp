@@ -9,14 +9,13 @@
 namespace convlet {
 namespace {
 
-bool is_activation(LayerKind kind) {
-  return kind == LayerKind::Relu || kind == LayerKind::Sigmoid || kind == LayerKind::Tanh;
-}
+bool is_activation(LayerKind kind) { return activation_of(kind) != Activation::None; }
+
+bool is_pooling(LayerKind kind) { return kind == LayerKind::MaxPool2d || kind == LayerKind::AvgPool2d; }
 
 // Its backward pass needs neither its output nor anything else that an in-place activation would overwrite.
 bool output_is_free(LayerKind kind) {
-  return kind == LayerKind::Conv2d || kind == LayerKind::Linear || kind == LayerKind::MaxPool2d ||
-         kind == LayerKind::AvgPool2d;
+  return kind == LayerKind::Conv2d || kind == LayerKind::Linear || is_pooling(kind);
 }
 
 [[noreturn]] void refuse(std::size_t index, const char* op, const std::string& expected, const std::string& got) {
@@ -108,6 +107,15 @@ const char* name_of(LayerKind kind) {
   return names[static_cast<int>(kind)];
 }
 
+Activation activation_of(LayerKind kind) {
+  switch (kind) {
+    case LayerKind::Relu: return Activation::Relu;
+    case LayerKind::Sigmoid: return Activation::Sigmoid;
+    case LayerKind::Tanh: return Activation::Tanh;
+    default: return Activation::None;
+  }
+}
+
 std::string Shape::text() const {
   if (flat) return "(" + std::to_string(image.channels) + ",)";
   return "(" + std::to_string(image.channels) + ", " + std::to_string(image.height) + ", " + std::to_string(image.width) +
@@ -138,6 +146,12 @@ Plan make_plan(const Spec& spec) {
       if (plan.first_trained < 0) plan.first_trained = static_cast<int>(i);
     }
     plan.stages.push_back(stage);
+  }
+  for (std::size_t i = 1; i < plan.stages.size(); ++i) {
+    Stage& before = plan.stages[i - 1];
+    if (!is_pooling(plan.stages[i].layer.kind) || !is_activation(before.layer.kind)) continue;
+    plan.stages[i].through = activation_of(before.layer.kind);
+    before.done_by_next = true;
   }
   place(plan);
   return plan;

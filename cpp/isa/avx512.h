@@ -34,6 +34,8 @@ CONVLET_INLINE Vec load_bytes(const std::uint8_t* p) {
 }
 CONVLET_INLINE void store(float* p, Vec a) { _mm512_storeu_ps(p, a.v); }
 CONVLET_INLINE void store_first(float* p, Vec a, std::ptrdiff_t n) { _mm512_mask_storeu_ps(p, first(n), a.v); }
+// Holds a in a register: compilers would rather load it again for each of its uses.
+CONVLET_INLINE void keep(Vec& a) { asm("" : "+v"(a.v)); }
 CONVLET_INLINE Vec set(float x) { return {_mm512_set1_ps(x)}; }
 
 CONVLET_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }

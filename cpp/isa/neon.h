@@ -36,6 +36,8 @@ CONVLET_INLINE void store_first(float* p, Vec a, std::ptrdiff_t n) {
     if (i < n) p[i] = all[i];
   }
 }
+// Holds a in a register: compilers would rather load it again for each of its uses.
+CONVLET_INLINE void keep(Vec& a) { asm("" : "+w"(a.v)); }
 CONVLET_INLINE Vec set(float x) { return {vdupq_n_f32(x)}; }
 
 CONVLET_INLINE Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.v, a.v, b.v)}; }

@@ -34,6 +34,8 @@ CONVLET_INLINE void store_first(float* p, Vec a, std::ptrdiff_t n) {
     if (i < n) p[i] = all[i];
   }
 }
+// Holds a in a register: compilers would rather load it again for each of its uses.
+CONVLET_INLINE void keep(Vec& a) { asm("" : "+x"(a.v)); }
 CONVLET_INLINE Vec set(float x) { return {_mm_set1_ps(x)}; }
 
 CONVLET_INLINE Vec operator+(Vec a, Vec b) { return {_mm_add_ps(a.v, b.v)}; }

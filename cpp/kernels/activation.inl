@@ -68,14 +68,19 @@ void activate(Activation kind, const float* x, std::ptrdiff_t count, float* y) {
   }
 }
 
-// dx from the output: dy [y > 0] (and dy where y is NaN), dy y (1 - y), dy (1 - y^2).
-void activate_backward(Activation kind, const float* dy, const float* y, std::ptrdiff_t count, float* dx) {
-  const Vec one = set(1.0f), zero = set(0.0f);
+// Calls run with the derivative of an activation, f(dy, y) from its output y: dy [y > 0] (and dy where y is NaN),
+// dy y (1 - y), dy (1 - y^2).
+template <class Run>
+CONVLET_INLINE void with_derivative(Activation kind, Run&& run) {
   switch (kind) {
     case Activation::Relu:
-      return map(dy, y, count, dx, [=](Vec d, Vec v) { return select(greater_or_nan(v, zero), d, zero); });
-    case Activation::Sigmoid: return map(dy, y, count, dx, [=](Vec d, Vec v) { return d * ((one - v) * v); });
-    case Activation::Tanh: return map(dy, y, count, dx, [=](Vec d, Vec v) { return d * (one - v * v); });
-    case Activation::None: return map(dy, y, count, dx, [](Vec d, Vec) { return d; });
+      return run([](Vec d, Vec y) { return select(greater_or_nan(y, set(0.0f)), d, set(0.0f)); });
+    case Activation::Sigmoid: return run([](Vec d, Vec y) { return d * ((set(1.0f) - y) * y); });
+    case Activation::Tanh: return run([](Vec d, Vec y) { return d * (set(1.0f) - y * y); });
+    case Activation::None: return run([](Vec d, Vec) { return d; });
   }
+}
+
+void activate_backward(Activation kind, const float* dy, const float* y, std::ptrdiff_t count, float* dx) {
+  with_derivative(kind, [&](auto derivative) { map(dy, y, count, dx, derivative); });
 }

@@ -33,11 +33,25 @@ void correlate_block(const Block& b) {
         const float* x = x_row;
         const float* w = w_row;
         for (int kw = 0; kw < b.columns; ++kw, x += b.x_column, w += b.w_column) {
-          Vec pixel[P];
-          CONVLET_UNROLL for (int p = 0; p < P; ++p) pixel[p] = load(x + p * b.x_position);
-          CONVLET_UNROLL for (int m = 0; m < M; ++m) {
-            const Vec weight = set(w[m]);
-            CONVLET_UNROLL for (int p = 0; p < P; ++p) sum[m][p] = fma(weight, pixel[p], sum[m][p]);
+          // The fewer operands wait in registers, the others pass through one.
+          if constexpr (M < P) {
+            Vec weight[M];
+            CONVLET_UNROLL for (int m = 0; m < M; ++m) weight[m] = set(w[m]);
+            CONVLET_UNROLL for (int p = 0; p < P; ++p) {
+              Vec pixel = load(x + p * b.x_position);
+              keep(pixel);
+              CONVLET_UNROLL for (int m = 0; m < M; ++m) sum[m][p] = fma(weight[m], pixel, sum[m][p]);
+            }
+          } else {
+            Vec pixel[P];
+            CONVLET_UNROLL for (int p = 0; p < P; ++p) {
+              pixel[p] = load(x + p * b.x_position);
+              keep(pixel[p]);
+            }
+            CONVLET_UNROLL for (int m = 0; m < M; ++m) {
+              const Vec weight = set(w[m]);
+              CONVLET_UNROLL for (int p = 0; p < P; ++p) sum[m][p] = fma(weight, pixel[p], sum[m][p]);
+            }
           }
         }
       }

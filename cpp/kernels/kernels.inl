@@ -9,11 +9,12 @@ constexpr int larger(int a, int b) { return a > b ? a : b; }
 #include "kernels/correlation.inl"
 #include "kernels/weight_gradient.inl"
 #include "kernels/linear.inl"
-#include "kernels/pooling.inl"
 #include "kernels/activation.inl"
+#include "kernels/pooling.inl"
 #include "kernels/softmax.inl"
 #include "kernels/pack.inl"
 #include "kernels/optimizer.inl"
+#include "kernels/peak.inl"
 // clang-format on
 
 constexpr Kernels make_kernels(const char* name) {
@@ -45,5 +46,6 @@ constexpr Kernels make_kernels(const char* name) {
   k.add = add;
   k.sgd = sgd;
   k.adam = adam;
+  k.peak = peak;
   return k;
 }

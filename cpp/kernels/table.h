@@ -84,9 +84,11 @@ struct Kernels {
                         std::ptrdiff_t images, std::ptrdiff_t outputs, std::ptrdiff_t inputs, Store store, float* dw);
 
   void (*max_pool)(const Pooling&, const float* x, float* y, float* winners);  // winners: kh * KW + kw, or null
-  void (*max_pool_backward)(const Pooling&, const float* dy, const float* winners, float* dx);
+  // The backward passes go on through the activation `before` the pooling, whose output is x (None: x is not read).
+  void (*max_pool_backward)(const Pooling&, Activation before, const float* dy, const float* winners, const float* x,
+                            float* dx);
   void (*average_pool)(const Pooling&, const float* x, float* y);
-  void (*average_pool_backward)(const Pooling&, const float* dy, float* dx);
+  void (*average_pool_backward)(const Pooling&, Activation before, const float* dy, const float* x, float* dx);
 
   void (*activate)(Activation, const float* x, std::ptrdiff_t count, float* y);
   void (*activate_backward)(Activation, const float* dy, const float* y, std::ptrdiff_t count, float* dx);
@@ -108,6 +110,9 @@ struct Kernels {
   void (*add)(const float* x, std::ptrdiff_t count, float* sum);  // sum += x
   void (*sgd)(const SgdStep&, const float* gradient, std::ptrdiff_t count, float* parameter, float* buffer);
   void (*adam)(const AdamStep&, const float* gradient, std::ptrdiff_t count, float* parameter, float* m, float* v);
+
+  // Multiply-adds in registers, `accumulators` vectors a round.
+  float (*peak)(std::int64_t rounds);
 };
 
 }  // namespace convlet

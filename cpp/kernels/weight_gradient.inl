@@ -26,9 +26,13 @@ void gradient_block(const GradientBlock& b) {
       const float* x = b.x + row * b.x_row + lane;
       for (int column = 0; column < b.columns; ++column, dy += kTile, x += b.x_column) {
         Vec pixel[T];
-        CONVLET_UNROLL for (int t = 0; t < T; ++t) pixel[t] = load(x + t * b.x_tap);
+        CONVLET_UNROLL for (int t = 0; t < T; ++t) {
+          pixel[t] = load(x + t * b.x_tap);
+          keep(pixel[t]);
+        }
         CONVLET_UNROLL for (int m = 0; m < M; ++m) {
-          const Vec slope = load(dy + m * b.dy_channel);
+          Vec slope = load(dy + m * b.dy_channel);
+          keep(slope);
           CONVLET_UNROLL for (int t = 0; t < T; ++t) sum[m][t] = fma(slope, pixel[t], sum[m][t]);
         }
       }

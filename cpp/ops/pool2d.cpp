@@ -55,7 +55,7 @@ void max_pool2d_backward(const Pool2d& op, std::int64_t images, const float* dy,
     pack_tile(k, x, images, in, t, x_tile);
     pack_tile(k, dy, images, out, t, dy_tile);
     k.max_pool(pooling, x_tile, y_tile, winners);
-    k.max_pool_backward(pooling, dy_tile, winners, dx_tile);
+    k.max_pool_backward(pooling, Activation::None, dy_tile, winners, x_tile, dx_tile);
     unpack_tile(k, dx_tile, images, in, t, dx);
   });
 }
@@ -81,7 +81,7 @@ void avg_pool2d_backward(const Pool2d& op, std::int64_t images, const float* dy,
     float* dy_tile = scratch(Scratch::Dy, out * kTile);
     float* dx_tile = scratch(Scratch::Dx, in * kTile);
     pack_tile(k, dy, images, out, t, dy_tile);
-    k.average_pool_backward(pooling, dy_tile, dx_tile);
+    k.average_pool_backward(pooling, Activation::None, dy_tile, dx_tile, dx_tile);
     unpack_tile(k, dx_tile, images, in, t, dx);
   });
 }

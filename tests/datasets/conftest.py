@@ -13,6 +13,7 @@ from mirrors import Mirror
 
 from convlet import datasets
 
+
 @pytest.fixture
 def new_mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Mirror]]:
     """Starts mirrors; they stop after the test."""

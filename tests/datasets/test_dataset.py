@@ -86,7 +86,11 @@ IMAGES = np.zeros((3, 1, 2, 2), np.uint8)
 @pytest.mark.parametrize(
     "arguments, error, message",
     [
-        ((IMAGES.astype(np.float32), [0, 0, 0]), TypeError, "expected images of dtype uint8, got dtype float32"),
+        (
+            (IMAGES.astype(np.float32), [0, 0, 0]),
+            TypeError,
+            "expected images of dtype uint8, got dtype float32",
+        ),
         ((IMAGES[:, 0], [0, 0, 0]), ValueError, r"images of shape \(N, C, H, W\), got \(3, 2, 2\)"),
         ((IMAGES, [0, 0]), ValueError, "a label for each of 3 images, got 2 labels"),
         ((IMAGES, [[0, 0, 0]]), ValueError, r"labels of shape \(N,\), got \(1, 3\)"),

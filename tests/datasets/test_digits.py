@@ -17,12 +17,13 @@ def digest(dataset):
 
 def softmax_regression(train, test, epochs, batch_size=1000, lr=0.6, momentum=0.9):
     """The test accuracy of logits x W + b after SGD, with a learning rate that falls to zero."""
-    rng = np.random.default_rng(0)
     x, x_test = (part.images.reshape(len(part), -1) / np.float32(255) for part in (train, test))
-    weights = np.zeros((2, x.shape[1] + 1, 10), np.float32)  # the weights with the bias as last row, and momenta
-    steps = epochs * (len(x) // batch_size)
+    weights = np.zeros((2, x.shape[1] + 1, 10), np.float32)  # the bias is the last row; then the momenta
+    batches = len(x) // batch_size
+    steps = epochs * batches
     for step in range(steps):
-        chosen = rng.integers(0, len(x), batch_size)
+        begin = step % batches * batch_size
+        chosen = slice(begin, begin + batch_size)
         logits = x[chosen] @ weights[0, :-1] + weights[0, -1]
         slope = np.exp(logits - logits.max(axis=1, keepdims=True))
         slope /= slope.sum(axis=1, keepdims=True)
@@ -44,9 +45,18 @@ def test_sizes_and_types_are_those_of_mnist():
 
 
 def test_bytes_are_the_promised_ones_on_every_machine():
-    assert digest(Digits(train=True, size=1000)) == "bf7bc9ef804bd0d21ada7cbabc1c1090013dd1b132174d9aff44d8d9dbc8e2f7"
-    assert digest(Digits(train=False, size=1000)) == "c8d66074e58d90f3557602ca98a83f23917a401bebc5d9be84860a8b72b0e1e3"
-    assert digest(Digits(train=True, size=1000, seed=2**63 - 1)) == "a630da6ed0110aa5f123d612815f3e61b0c960d05c7ed25b3a2168e075d97e53"
+    assert (
+        digest(Digits(train=True, size=1000))
+        == "bf7bc9ef804bd0d21ada7cbabc1c1090013dd1b132174d9aff44d8d9dbc8e2f7"
+    )
+    assert (
+        digest(Digits(train=False, size=1000))
+        == "c8d66074e58d90f3557602ca98a83f23917a401bebc5d9be84860a8b72b0e1e3"
+    )
+    assert (
+        digest(Digits(train=True, size=1000, seed=2**63 - 1))
+        == "a630da6ed0110aa5f123d612815f3e61b0c960d05c7ed25b3a2168e075d97e53"
+    )
 
 
 @pytest.mark.parametrize("size", [0, 1, 499, 500, 501, 1200])
@@ -77,7 +87,7 @@ def test_pictures_are_dark_paper_with_bright_ink():
     assert np.all(images.max(axis=(1, 2)) >= 220)
     assert np.mean(images < 20) > 0.6
     ink = np.mean(images > 127, axis=(1, 2))
-    assert 0.02 < ink.min()
+    assert ink.min() > 0.02
     assert ink.max() < 0.5
 
 

@@ -145,7 +145,12 @@ def test_where_every_mirror_fails_one_sentence_says_how_and_what_to_do(
         FashionMNIST()
     said = str(caught.value)
     assert said.count(reason) >= 2
-    for word in (*(mirror.address for mirror in mirrors), *TRAIN, str(cache / "fashion-mnist"), "--data digits"):
+    for word in (
+        *(mirror.address for mirror in mirrors),
+        *TRAIN,
+        str(cache / "fashion-mnist"),
+        "--data digits",
+    ):
         assert word in said
     assert "\n" not in said
     assert names(cache / "fashion-mnist") == []
@@ -198,10 +203,14 @@ def test_stream_that_never_ends_is_stopped(new_mirror, cache, published, monkeyp
 
     mirrors = [new_mirror(), new_mirror()]
     mirrors[0].answer, mirrors[1].answer = pour, bomb
-    for mirror in mirrors:  # the server's own complaint about the closed connection is no business of the test
+    for (
+        mirror
+    ) in mirrors:  # the server's own complaint about the closed connection is no business of the test
         mirror.server.handle_error = lambda *_: None
     use(monkeypatch, *(mirror.address for mirror in mirrors))
-    with pytest.raises(ConnectionError, match=r"more than 1048576 bytes\).*unpacks to more than 1048576 bytes\)"):
+    with pytest.raises(
+        ConnectionError, match=r"more than 1048576 bytes\).*unpacks to more than 1048576 bytes\)"
+    ):
         FashionMNIST()
 
 
@@ -225,7 +234,9 @@ def test_resolver_that_never_answers_is_given_up_within_seconds(cache, published
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: done.wait(10))
     use(monkeypatch, "http://nowhere.example/", "http://elsewhere.example/")
     begin = time.perf_counter()
-    with pytest.raises(ConnectionError, match=r"nowhere.example/ \(timed out\), .*elsewhere.example/ \(timed out\)"):
+    with pytest.raises(
+        ConnectionError, match=r"nowhere.example/ \(timed out\), .*elsewhere.example/ \(timed out\)"
+    ):
         FashionMNIST()
     done.set()
     assert time.perf_counter() - begin < 5
@@ -248,7 +259,15 @@ def test_processes_that_fetch_at_once_leave_one_whole_file(new_mirror, tmp_path,
         send(handler, published[TRAIN[0]])
 
     mirror.answer = slowly
-    command = [sys.executable, "-c", FETCH, str(tmp_path), mirror.address, TRAIN[0], FashionMNIST.digests[TRAIN[0]]]
+    command = [
+        sys.executable,
+        "-c",
+        FETCH,
+        str(tmp_path),
+        mirror.address,
+        TRAIN[0],
+        FashionMNIST.digests[TRAIN[0]],
+    ]
     processes = [subprocess.Popen(command) for _ in range(3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     assert len(mirror.asked) == 3

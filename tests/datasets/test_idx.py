@@ -41,7 +41,9 @@ def test_array_comes_back_as_it_was_written(path, dtype, shape):
     np.testing.assert_array_equal(got, array)
 
 
-@given(st.sampled_from(TYPES).flatmap(lambda t: arrays.arrays(t, arrays.array_shapes(max_dims=5, max_side=4))))
+@given(
+    st.sampled_from(TYPES).flatmap(lambda t: arrays.arrays(t, arrays.array_shapes(max_dims=5, max_side=4)))
+)
 def test_every_bit_comes_back(tmp_path_factory, array):
     path = tmp_path_factory.mktemp("bits") / "array.gz"
     write_idx(path, array)
@@ -119,7 +121,9 @@ def test_gzip_with_a_changed_byte_is_refused(tmp_path, rng):
     write_idx(tmp_path / "a.gz", array)
     content = (tmp_path / "a.gz").read_bytes()
     for place in range(10, len(content)):  # before is gzip's own header, most of which is of no use
-        (tmp_path / "a.gz").write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
+        (tmp_path / "a.gz").write_bytes(
+            content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :]
+        )
         refused(tmp_path / "a.gz")
 
 
@@ -133,7 +137,9 @@ def test_rubbish_behind_gzip_data_is_refused(tmp_path):
     refused(tmp_path / "a", "corrupt gzip")
 
 
-@pytest.mark.parametrize("content", [b"<html>not found</html>", b"\0\0\x0a\x01\0\0\0\0", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize(
+    "content", [b"<html>not found</html>", b"\0\0\x0a\x01\0\0\0\0", b"\x89PNG\r\n\x1a\n"]
+)
 def test_file_of_another_kind_is_refused(path, content):
     store(path, content)
     refused(path, "no IDX file", repr(content[:3]))

@@ -163,7 +163,9 @@ def test_picture_of_too_many_pixels_is_refused_unread(tmp_path, side):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
-    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+    (tmp_path / "bomb.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    )
     with pytest.raises(ValueError, match=r"bomb\.png: expected a picture of at most 67108864 pixels, got"):
         read_image(tmp_path / "bomb.png")
 

@@ -12,7 +12,11 @@ from mirrors import write
 from convlet import datasets
 from convlet.datasets import KMNIST, MNIST, FashionMNIST, write_idx
 
-KINDS = [(FashionMNIST, "fashion-mnist", "FashionMNIST"), (MNIST, "mnist", "MNIST"), (KMNIST, "kmnist", "KMNIST")]
+KINDS = [
+    (FashionMNIST, "fashion-mnist", "FashionMNIST"),
+    (MNIST, "mnist", "MNIST"),
+    (KMNIST, "kmnist", "KMNIST"),
+]
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -63,7 +67,11 @@ def test_missing_files_are_named_with_the_folders_that_were_searched(tmp_path, c
         ("train-images-idx3-ubyte", lambda a: a[:, :27], r"uint8 of shape \(N, 28, 28\), got uint8 of shape"),
         ("train-images-idx3-ubyte", lambda a: a[0], r"uint8 of shape \(N, 28, 28\)"),
         ("train-images-idx3-ubyte", lambda a: a.astype(np.int16), "got int16 of shape"),
-        ("train-labels-idx1-ubyte", lambda a: a[:, None], r"uint8 of shape \(N,\), got uint8 of shape \(12, 1\)"),
+        (
+            "train-labels-idx1-ubyte",
+            lambda a: a[:, None],
+            r"uint8 of shape \(N,\), got uint8 of shape \(12, 1\)",
+        ),
         ("train-labels-idx1-ubyte", lambda a: a[:-1], "expected 12 labels, as many as images in .*, got 11"),
         ("train-labels-idx1-ubyte", lambda a: a + 10 - a.min(), r"expected labels in 0\.\.9, got"),
     ],

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "convlet/modes.h"
 #include "convlet/spec.h"
 
 namespace convlet {
@@ -17,6 +18,8 @@ struct Stage {
   std::int64_t slot = -1;                   // offset in a tile's partial gradients: weight (conv2d only), then bias
   std::int64_t x = 0, y = 0, winners = -1;  // offsets in the arena, in floats
   std::int64_t multiply_adds = 0;           // an image, forward
+  Activation through = Activation::None;    // a pooling's backward pass goes on through the activation before it,
+  bool done_by_next = false;                // whose own backward pass then has nothing left to do
 
   std::int64_t parameters() const { return weights + biases; }
   std::int64_t bias() const { return parameter + weights; }

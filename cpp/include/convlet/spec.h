@@ -6,6 +6,7 @@
 
 #include "convlet/conv2d.h"
 #include "convlet/linear.h"
+#include "convlet/modes.h"
 #include "convlet/pool2d.h"
 
 namespace convlet {
@@ -13,6 +14,7 @@ namespace convlet {
 enum class LayerKind { Conv2d, MaxPool2d, AvgPool2d, Linear, Flatten, Relu, Sigmoid, Tanh, Softmax, LogSoftmax };
 
 const char* name_of(LayerKind kind);
+Activation activation_of(LayerKind kind);  // None where the layer is another
 
 struct Layer {
   LayerKind kind = LayerKind::Flatten;

@@ -49,10 +49,11 @@ class Digits(Dataset):
     Every image takes one of the ways to write its digit, moves the control points of the strokes, bends
     smooth curves through them, stretches, slants, turns and shifts the whole, draws it with a round pen of
     random width and adds grain. Softmax regression is right on about nine test images of ten, the LeNet of
-    the recipe ``d2l`` on about 98 of a hundred.
+    the recipe ``d2l`` on about 99 of a hundred.
 
-    The same arguments give the same bytes on every machine: the random numbers are the raw stream of PCG64,
-    and the arithmetic behind them is exact, or rounded as IEEE 754 says. A smaller set is the beginning of a
+    The same arguments give the same bytes on every machine and with every version of NumPy: the random
+    numbers are the raw stream of PCG64; the arithmetic is exact, or rounded as IEEE 754 says; and the tables
+    made with the mathematical library are rounded to whole numbers. A smaller set is the beginning of a
     larger one, test images come from a stream of their own, and each 500 images hold every digit 50 times.
 
     Args:

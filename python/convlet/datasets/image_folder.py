@@ -121,7 +121,7 @@ def read_image(
     if shape is not None:
         picture = picture.resize(shape[::-1], Image.Resampling.BILINEAR)
     pixels = np.asarray(picture, np.uint8)
-    return np.ascontiguousarray(pixels[None] if mode == "L" else pixels.transpose(2, 0, 1))
+    return np.array(pixels[None] if mode == "L" else pixels.transpose(2, 0, 1), order="C")
 
 
 def has_parts(folder: Path) -> bool:
