@@ -1,7 +1,8 @@
 """Times several ways of doing one thing in turn, A B C A B C ..., next to the machine's limit.
 
-Machines are shared and their clocks drift, so a figure alone says little: each repetition times every contender and
-the peak of the multiply-add units once, and ratios are taken within a repetition. Everything is counted in images.
+Machines are shared and their clocks drift, so a figure alone says little: each repetition times every
+contender and the peak of the multiply-add units once, and ratios are taken within a repetition. Everything is
+counted in images.
 """
 
 from __future__ import annotations
@@ -73,13 +74,15 @@ class Effort:
 
 
 def check_equal(what: str, got: Any, expected: Any, tolerance: float) -> float:
-    """The largest difference, relative to the largest expected value; `NotEqualError` beyond the tolerance."""
+    """The largest difference as a share of the largest expected value; `NotEqualError` beyond the tolerance."""
     got, expected = np.asarray(got, np.float64), np.asarray(expected, np.float64)
     if got.shape != expected.shape:
         raise NotEqualError(f"{what}: expected shape {expected.shape}, got {got.shape}")
     difference = float(np.max(np.abs(got - expected)) / max(float(np.max(np.abs(expected))), 1e-30))
     if not difference <= tolerance:  # also for NaN
-        raise NotEqualError(f"{what}: differs by {difference:.2g} of the largest value, allowed {tolerance:.2g}")
+        raise NotEqualError(
+            f"{what}: differs by {difference:.2g} of the largest value, allowed {tolerance:.2g}"
+        )
     return difference
 
 
@@ -141,7 +144,9 @@ def _row(
     }
     if cell.flop is not None:
         row["gflops"] = spread([cell.flop * r / 1e9 for r in rate])
-        row["share_of_peak"] = spread([cell.flop * r / 1e9 / peak for r, peak in zip(rate, peaks, strict=True)])
+        row["share_of_peak"] = spread(
+            [cell.flop * r / 1e9 / peak for r, peak in zip(rate, peaks, strict=True)]
+        )
     if cell.traffic_bytes is not None:
         row["gigabytes_per_second"] = spread([cell.traffic_bytes * r / 1e9 for r in rate])
     return row
@@ -180,13 +185,11 @@ def _commit() -> str:
     """Of the source tree around this file, with a mark if a tracked file differs from it."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-        status = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
-        )
+        head = subprocess.check_output([*git, "rev-parse", "HEAD"], stderr=subprocess.DEVNULL, text=True)
+        changed = subprocess.check_output([*git, "status", "--porcelain", "--untracked-files=no"], text=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return head.stdout.strip() + ("-modified" if status.stdout.strip() else "")
+    return head.strip() + ("-modified" if changed.strip() else "")
 
 
 def write_json(path: str | Path, result: dict[str, Any]) -> None:

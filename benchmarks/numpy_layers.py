@@ -1,8 +1,9 @@
 """The article's layers in NumPy, forward and backward, in two forms: plain loops, and matrix products.
 
-`LOOPS` goes over images, channels and positions one by one, as the article explains its layers. `IM2COL` copies every
-window into a column of a matrix, so that the BLAS library does the work: NumPy at its best. Images are (N, C, H, W);
-a convolution has padding P on all sides and stride 1; pooling takes means over windows of 2x2 that do not overlap.
+`LOOPS` goes over images, channels and positions one by one, as the article explains its layers. `IM2COL`
+copies every window into a column of a matrix, so that the BLAS library does the work: NumPy at its best.
+Images are (N, C, H, W); a convolution has padding P on all sides and stride 1; pooling takes means over
+windows of 2x2 that do not overlap.
 """
 
 from __future__ import annotations

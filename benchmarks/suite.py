@@ -1,4 +1,5 @@
-"""What all suites share: the command line, the threads of the rivals' libraries, table and file at the end."""
+"""What all suites share: the command line, the threads of the rivals' libraries, table and file at the
+end."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     made.add_argument("--repetitions", type=int, default=10)
     made.add_argument("--data-dir", type=Path, help="where Fashion-MNIST is, besides $CONVLET_DATA")
     made.add_argument("--compile-mode", default="default", help="of torch.compile, such as max-autotune")
-    made.add_argument("--quick", action="store_true", help="little work and 2 repetitions: does it run at all?")
+    made.add_argument(
+        "--quick", action="store_true", help="little work and 2 repetitions: does it run at all?"
+    )
     made.add_argument("--out", type=Path, metavar="FILE", help="write the figures as JSON")
     return made
 

@@ -1,5 +1,5 @@
-"""The article's LeNet in PyTorch, as fast as its users make it: the data is one float tensor in memory, a batch is one
-gather from it, gradients are set to None instead of zero."""
+"""The article's LeNet in PyTorch, as fast as its users make it: the data is one float tensor in memory, a
+batch is one gather from it, gradients are set to None instead of zero."""
 
 from __future__ import annotations
 
@@ -56,22 +56,21 @@ class Layout:
 
 
 class TorchTraining:
-    """A training loop; `step` may be compiled."""
+    """A training loop; with a `compile_mode` its forward and backward passes are compiled."""
 
     def __init__(
         self,
         torch: Any,
         state: Mapping[str, NDArray[np.float32]],
-        images: NDArray[np.uint8],
-        labels: NDArray[np.int64],
+        data: tuple[NDArray[np.uint8], NDArray[np.int64]],
         lr: float,
         batch_size: int,
         channels_last: bool = False,
         compile_mode: str | None = None,
     ) -> None:
         self.torch, self.batch_size, self.layout = torch, batch_size, Layout(torch, channels_last)
-        self.data = torch.tensor(images.reshape(len(images), -1)).float() / 255
-        self.labels = torch.tensor(labels)
+        images, labels = map(torch.tensor, data)
+        self.rows, self.labels = images.flatten(1).float() / 255, labels
         net = lenet(torch, state).to(memory_format=self.layout.format)
         self.optimizer = torch.optim.SGD(net.parameters(), lr=lr)
 
@@ -82,12 +81,12 @@ class TorchTraining:
         self.forward = forward if compile_mode is None else torch.compile(forward, mode=compile_mode)
 
     def run(self, order: Any) -> tuple[float, float]:
-        """One pass over the images that `order` names: mean loss and accuracy, each batch before its update."""
+        """One pass over the images that `order` names: mean loss and accuracy, of each batch before its step."""
         torch, count = self.torch, len(order)
         loss_sum, correct = torch.zeros(()), torch.zeros((), dtype=torch.int64)
         for start in range(0, count, self.batch_size):
             batch = order[start : start + self.batch_size]
-            x = self.layout.images(self.data.index_select(0, batch))
+            x = self.layout.images(self.rows.index_select(0, batch))
             y = self.labels.index_select(0, batch)
             loss, logits = self.forward(x, y)
             self.optimizer.zero_grad(set_to_none=True)
@@ -99,7 +98,7 @@ class TorchTraining:
 
     def shuffled(self, images: int) -> tuple[float, float]:
         """A pass over so many of the images, drawn anew each time."""
-        return self.run(self.torch.randperm(len(self.data))[:images])
+        return self.run(self.torch.randperm(len(self.rows))[:images])
 
     def in_order(self, start: int, stop: int) -> float:
         """The mean loss of a pass over images start..stop-1."""

@@ -2,15 +2,18 @@
 
     python benchmarks/train_lenet.py [--against torch,torch-compile,numpy] [--threads 2] [--out FILE]
 
-The d2l recipe, batch 256, on images in memory: shuffling, loss and accuracy are part of the loop. Before anything is
-timed, every contender makes the same ten steps from the same weights, taken after some training (the first steps sit on
-the plateau of the sigmoids, where a wrong kernel would not show), and their losses must agree.
+The d2l recipe, batch 256, on images in memory: shuffling, loss and accuracy are part of the loop. Before
+anything is timed, every contender makes the same steps from the same weights, and the losses must agree.
+These weights come from three epochs of training, because the first steps of fresh ones sit on the plateau of
+the sigmoids, where a wrong kernel would not show.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,68 +27,63 @@ from torch_lenet import TorchTraining, torch_with
 
 MULTIPLY_ADDS = 1_131_960  # of a training step, an image: 416,520 forward, 416,520 for dw, 298,920 for dx
 RECIPE = recipes.get("d2l")
-STEPS = 10
 LIMIT = 1e-4
 """Relative, of each step's loss."""
 
 State = Mapping[str, NDArray[np.float32]]
-InOrder = Callable[[int, int], float]
-"""Trains on images start..stop-1 in their order; the mean loss."""
-Candidate = tuple[Contender, InOrder, int]
-"""A contender, its loop on given images, and how many steps of how many images its speed allows to prove."""
 
 
-def convlet_net(state: State) -> nn.LeNet:
-    net = nn.LeNet()
-    net.load_state_dict(state)
-    return net
+class Case(NamedTuple):
+    """What all contenders train on, and from which weights."""
+
+    data: datasets.Dataset
+    state: State
+    options: suite.Options
 
 
-def convlet_training(data: datasets.Dataset, state: State, threads: int, images: int) -> Candidate:
-    net = convlet_net(state)
+class Training(NamedTuple):
+    """A contender, and the same loop on images start..stop-1 in their order, which returns the mean loss."""
+
+    contender: Contender
+    in_order: Callable[[int, int], float]
+    batch_size: int
+
+
+def convlet_training(case: Case, images: int) -> Training:
+    """At least so many images a call, as whole epochs."""
+    data, net = case.data, nn.LeNet()
+    net.load_state_dict(case.state)
+    epochs = max(1, round(images / len(data)))
     seeds = iter(range(sys.maxsize))
 
-    def fit(images: object, labels: object, epochs: int, shuffle: bool) -> float:
-        trainer = Trainer(net, optim.SGD(lr=RECIPE.lr), nn.CrossEntropyLoss(), "cpu", threads)
-        history = trainer.fit(
-            (images, labels), None, epochs, RECIPE.batch_size, seed=next(seeds), shuffle=shuffle
-        )
+    def fit(part: datasets.Dataset, epochs: int, shuffle: bool) -> float:
+        trainer = Trainer(net, optim.SGD(lr=RECIPE.lr), nn.CrossEntropyLoss(), "cpu", case.options.threads)
+        history = trainer.fit(part, None, epochs, RECIPE.batch_size, seed=next(seeds), shuffle=shuffle)
         return history[-1].train_loss
 
-    epochs = max(1, round(images / len(data)))
-    whole = Contender(
-        "convlet", lambda: fit(data.images, data.labels, epochs, shuffle=True), epochs * len(data)
-    )
-    return (
-        whole,
-        lambda start, stop: fit(data.images[start:stop], data.labels[start:stop], 1, shuffle=False),
-        RECIPE.batch_size,
-    )
+    contender = Contender("convlet", lambda: fit(data, epochs, shuffle=True), epochs * len(data))
+    return Training(contender, lambda start, stop: fit(data[start:stop], 1, shuffle=False), RECIPE.batch_size)
 
 
-def torch_training(
-    data: datasets.Dataset, state: State, options: suite.Options, images: int, layout: str, compiled: bool
-) -> Candidate:
-    torch = torch_with(options.threads)
+def torch_training(case: Case, images: int, layout: str, compiled: bool) -> Training:
+    """Fewer images a call than convlet: the rate does not depend on their number, the patience does."""
+    data, mode = case.data, case.options.compile_mode
     training = TorchTraining(
-        torch,
-        state,
-        data.images,
-        data.labels,
+        torch_with(case.options.threads),
+        case.state,
+        (data.images, data.labels),
         RECIPE.lr,
         RECIPE.batch_size,
         channels_last=layout == "channels_last",
-        compile_mode=options.compile_mode if compiled else None,
+        compile_mode=mode if compiled else None,
     )
-    how = f"torch.compile ({options.compile_mode})" if compiled else "PyTorch eager"
+    how = f"torch.compile ({mode})" if compiled else "PyTorch eager"
     contender = Contender(f"{how}, {layout}", lambda: training.shuffled(images), images)
-    return contender, training.in_order, RECIPE.batch_size
+    return Training(contender, training.in_order, RECIPE.batch_size)
 
 
-def numpy_training(
-    data: datasets.Dataset, state: State, name: str, layers: Layers, batch_size: int, steps: int
-) -> Candidate:
-    net, rng = NumpyLeNet(layers, state), np.random.default_rng(0)
+def numpy_training(case: Case, name: str, layers: Layers, batch_size: int, steps: int) -> Training:
+    data, net, rng = case.data, NumpyLeNet(layers, case.state), np.random.default_rng(0)
     pixels = data.images.astype(np.float32) / np.float32(255)
 
     def run(order: NDArray[np.int64]) -> float:
@@ -97,9 +95,20 @@ def numpy_training(
 
     images = steps * batch_size
     contender = Contender(
-        f"NumPy, {name}, batch {batch_size}", lambda: run(rng.permutation(len(pixels))[:images]), images
+        f"NumPy, {name}, batch {batch_size}", lambda: run(rng.permutation(len(data))[:images]), images
     )
-    return contender, lambda start, stop: run(np.arange(start, stop)), batch_size
+    return Training(contender, lambda start, stop: run(np.arange(start, stop)), batch_size)
+
+
+def rivals(case: Case) -> Iterator[tuple[str, Callable[[], Training]]]:
+    """Each with its name in `--against`, not yet made."""
+    options = case.options
+    images, steps = (256, 1) if options.quick else (10_240, 8)
+    for rival, compiled in (("torch", False), ("torch-compile", True)):
+        for layout in ("NCHW", "channels_last"):
+            yield rival, partial(torch_training, case, images, layout, compiled)
+    yield "numpy", partial(numpy_training, case, "im2col with BLAS", IM2COL, RECIPE.batch_size, steps)
+    yield "numpy", partial(numpy_training, case, "plain loops", LOOPS, 1, 1)
 
 
 def settled_weights(data: datasets.Dataset, epochs: int, threads: int) -> State:
@@ -111,55 +120,35 @@ def settled_weights(data: datasets.Dataset, epochs: int, threads: int) -> State:
     return net.state_dict()
 
 
-def prove_equal(expected: Sequence[float], name: str, in_order: InOrder, batch_size: int) -> float:
-    """The largest difference between the losses of the first steps and those of convlet, step by step."""
-    losses = [
-        in_order(step * batch_size, (step + 1) * batch_size) for step in range(len(expected))
-    ]
-    return max(
-        check_equal(f"{name}: loss of step {step + 1}", loss, wanted, LIMIT)
-        for step, (loss, wanted) in enumerate(zip(losses, expected, strict=True))
-    )
+def prove_equal(rival: Training, convlet: Training, steps: int) -> float:
+    """The largest relative difference of their losses, step by step; both must have the same weights."""
+    worst = 0.0
+    for step in range(steps):
+        part = step * rival.batch_size, (step + 1) * rival.batch_size
+        what = f"{rival.contender.name}: loss of step {step + 1}"
+        worst = max(worst, check_equal(what, rival.in_order(*part), convlet.in_order(*part), LIMIT))
+    return worst
 
 
 def cells(options: suite.Options) -> Iterator[Cell]:
     data = options.data()
-    state = settled_weights(data, 0 if options.quick else 3, options.threads)
-    images, rival_images = (len(data), 256) if options.quick else (60_000, 10_240)
-    builders: list[Callable[[], Candidate]] = []
-    for rival, compiled in (("torch", False), ("torch-compile", True)):
-        if rival in options.against:
-            builders += [
-                lambda layout=layout, compiled=compiled: torch_training(
-                    data, state, options, rival_images, layout, compiled
-                )
-                for layout in ("NCHW", "channels_last")
-            ]
-    if "numpy" in options.against:
-        builders += [
-            lambda: numpy_training(data, state, "im2col with BLAS", IM2COL, 256, 1 if options.quick else 8),
-            lambda: numpy_training(data, state, "plain loops", LOOPS, 1, 1),
-        ]
-    first, in_order, _ = convlet_training(data, state, options.threads, images)
-    contenders, skipped, worst = [first], {}, 0.0
-    expected: dict[int, list[float]] = {}
-    for build in builders:
-        try:
-            contender, rival_in_order, batch_size = build()
-        except UnavailableError as error:
-            skipped["PyTorch"] = str(error)
+    epochs, images, steps = (0, len(data), 2) if options.quick else (3, 60_000, 10)
+    case = Case(data, settled_weights(data, epochs, options.threads), options)
+    contenders, skipped, worst = [convlet_training(case, images).contender], {}, 0.0
+    for name, make in rivals(case):
+        if name not in options.against:
             continue
-        if batch_size not in expected:
-            _, fresh, _ = convlet_training(data, state, options.threads, images)
-            steps = range(2 if options.quick else STEPS)
-            expected[batch_size] = [fresh(i * batch_size, (i + 1) * batch_size) for i in steps]
-        worst = max(worst, prove_equal(expected[batch_size], contender.name, rival_in_order, batch_size))
-        contenders.append(contender)
+        try:
+            rival = make()
+        except UnavailableError as error:
+            skipped[name] = str(error)
+            continue
+        worst = max(worst, prove_equal(rival, convlet_training(case, images), steps))
+        contenders.append(rival.contender)
     yield Cell(
         f"LeNet, d2l recipe, batch {RECIPE.batch_size}, {data.name}, whole training loop",
         contenders,
-        f"from equal weights the losses of {2 if options.quick else STEPS} steps agree within {worst:.1e} "
-        f"(allowed {LIMIT:.0e})",
+        f"from equal weights the losses of {steps} steps agree within {worst:.1e} (allowed {LIMIT:.0e})",
         flop=2.0 * MULTIPLY_ADDS,
         skipped=skipped,
     )

@@ -12,6 +12,8 @@ import torch_steps  # noqa: E402  it needs PyTorch
 
 pytestmark = pytest.mark.torch
 
+torch.set_num_threads(1)  # a second thread gains little on such small nets and loses much on a busy machine
+
 
 def test_the_first_steps_are_those_of_torch():
     data = datasets.Digits(train=True, size=4000)

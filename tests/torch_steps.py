@@ -5,10 +5,10 @@
 Three runs of plain SGD, batch 256: the article's LeNet from fresh weights (its first steps sit on the plateau
 of the sigmoids and would forgive a wrong kernel), the same net from weights after three epochs, and a net of
 ReLU and max pooling. PyTorch takes every step twice, in float32 and in float64. Each of convlet's losses must
-agree with the float64 ones within 1e-4 of themselves, and each gradient tensor of the first step within 1e-4 of
-its own largest value; the table shows the distance to float32 too, and that of PyTorch's float32 to its own
-float64. The data is Fashion-MNIST where it is found, else the built-in digits. The exit status is 1 where a row
-fails. Needs PyTorch.
+agree with the float64 ones within 1e-4 of themselves, and each gradient tensor of the first step within 1e-4
+of its own largest value; the table shows the distance to float32 too, and that of PyTorch's float32 to its
+own float64. The data is Fashion-MNIST where it is found, else the built-in digits. The exit status is 1 where
+a row fails. Needs PyTorch.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ LIMIT = 1e-4
 BATCH = 256
 LENET_RATE = 0.9
 RELU_RATE = 0.01
-"""Low, because ReLU and max pooling decide: two pixels that are equal to the seventh digit may change places, the
-gradient goes elsewhere, and at higher rates that grows. At 0.1 the losses of PyTorch's own float32 and float64
-part by 5e-4 within eighty steps."""
+"""Low, because ReLU and max pooling decide: two pixels that are equal to the seventh digit may change places,
+the gradient goes elsewhere, and at higher rates that grows. At 0.1 the losses of PyTorch's own float32 and
+float64 part by 5e-4 within eighty steps."""
 
 
 class Distance(NamedTuple):

@@ -61,7 +61,8 @@ template <class T>
 void check_type(const char* op, const char* name, const py::array& a) {
   if (is_plain<T>(a)) return;
   throw py::type_error(std::string(op) + ": expected " + name + " as a C-contiguous array of " + TypeName<T>::text +
-                       ", got " + std::string(py::str(a.dtype())) + (a.flags() & py::array::c_style ? "" : " in another layout"));
+                       ", got " + std::string(py::str(a.dtype())) +
+                       (a.flags() & py::array::c_style ? "" : " in another layout"));
 }
 
 // The data of an array of this type; `letters` name its axes in messages, e.g. {"N", "C", "H", "W"}.
@@ -94,7 +95,8 @@ inline void check_shape(const char* op, const char* name, const py::array& a, co
 template <class T = float>
 T* write(const char* op, const char* name, py::array& a) {
   check_type<T>(op, name, a);
-  if (!a.writeable()) throw py::value_error(std::string(op) + ": expected a writable array for " + name + ", got a read-only one");
+  if (!a.writeable())
+    throw py::value_error(std::string(op) + ": expected a writable array for " + name + ", got a read-only one");
   return static_cast<T*>(a.mutable_data());
 }
 

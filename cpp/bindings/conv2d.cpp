@@ -9,8 +9,8 @@ namespace {
 
 constexpr const char* kOp = "conv2d";
 
-Conv2d shape_of(const py::array& x, const py::array& weight, const Two& stride, const Four& padding, const Two& dilation,
-                std::int64_t groups) {
+Conv2d shape_of(const py::array& x, const py::array& weight, const Two& stride, const Four& padding,
+                const Two& dilation, std::int64_t groups) {
   read(kOp, "x", x, {"N", "C", "H", "W"});
   read(kOp, "weight", weight, {"O", "C / groups", "KH", "KW"});
   Conv2d op;

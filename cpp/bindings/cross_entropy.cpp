@@ -21,16 +21,16 @@ py::array cross_entropy(const py::array& logits, const py::array& target, const 
   const CrossEntropyLoss loss = loss_of(logits.shape(1), weight, ignore_index, reduction, label_smoothing);
   if (rows == 0 && loss.reduction == Reduction::Mean) refuse(kOp, "at least one row for the mean", shape_text(logits));
   check_labels(loss, labels, rows);
-  py::array_t<float> result =
-      loss.reduction == Reduction::None ? make({rows}) : make(std::vector<std::int64_t>{});
+  py::array_t<float> result = loss.reduction == Reduction::None ? make({rows}) : make(std::vector<std::int64_t>{});
   float* losses = result.mutable_data();
   const Released released;
   ops::cross_entropy(loss, rows, x, labels, losses);
   return result;
 }
 
-py::array cross_entropy_backward(const py::array& logits, const py::array& target, const std::optional<py::array>& weight,
-                                 std::int64_t ignore_index, const std::string& reduction, double label_smoothing) {
+py::array cross_entropy_backward(const py::array& logits, const py::array& target,
+                                 const std::optional<py::array>& weight, std::int64_t ignore_index,
+                                 const std::string& reduction, double label_smoothing) {
   const float* x = read(kOp, "logits", logits, {"N", "classes"});
   const std::int64_t* labels = read_target(target, logits);
   const std::int64_t rows = logits.shape(0);

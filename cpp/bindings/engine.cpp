@@ -95,7 +95,8 @@ class PyEngine {
     return y;
   }
 
-  py::tuple evaluate(const py::array& parameters, const py::array& images, const py::array& labels, const py::dict& loss) {
+  py::tuple evaluate(const py::array& parameters, const py::array& images, const py::array& labels,
+                     const py::dict& loss) {
     const float* p = read_parameters(parameters);
     const Images set = read_images(images);
     const CrossEntropyLoss l = read_loss(loss);
@@ -111,7 +112,8 @@ class PyEngine {
     const Images set = read_images(images);
     const CrossEntropyLoss l = read_loss(loss);
     const std::int64_t* y = read_labels(labels, set, l);
-    if (set.count == 0 && l.reduction == Reduction::Mean) refuse("cross_entropy", "at least one image for the mean", "0");
+    if (set.count == 0 && l.reduction == Reduction::Mean)
+      refuse("cross_entropy", "at least one image for the mean", "0");
     float* g = write(kOp, "gradients", gradients);
     check_shape(kOp, "gradients", gradients, {engine_.plan().parameters});
     Totals totals;
@@ -120,8 +122,8 @@ class PyEngine {
   }
 
   void train(py::array parameters, py::array state, const py::array& images, const py::array& labels,
-             const py::array& order, std::int64_t batch_size, const py::array& learning_rates, const py::dict& optimizer,
-             const py::dict& loss, py::array totals, const py::object& progress) {
+             const py::array& order, std::int64_t batch_size, const py::array& learning_rates,
+             const py::dict& optimizer, const py::dict& loss, py::array totals, const py::object& progress) {
     read_parameters(parameters);
     float* p = write(kOp, "parameters", parameters);
     Training training{};
@@ -134,10 +136,12 @@ class PyEngine {
     if (batch_size < 1) refuse(kOp, "batch_size of at least 1", std::to_string(batch_size));
     training.batch_size = std::min(batch_size, std::max<std::int64_t>(1, training.count));
     training.learning_rates = read<double>(kOp, "learning_rates", learning_rates, {"steps"});
-    check_shape(kOp, "learning_rates", learning_rates, {ceil_div(training.count, training.batch_size)}, ", one for each step");
+    check_shape(kOp, "learning_rates", learning_rates, {ceil_div(training.count, training.batch_size)},
+                ", one for each step");
     training.optimizer = optimizer_of(optimizer);
     float* s = write(kOp, "state", state);
-    check_shape(kOp, "state", state, {training.optimizer.state_arrays(), engine_.plan().parameters}, " for this optimizer");
+    check_shape(kOp, "state", state, {training.optimizer.state_arrays(), engine_.plan().parameters},
+                " for this optimizer");
     double* sums = write<double>(kOp, "totals", totals);
     check_shape(kOp, "totals", totals, {4});
     Totals live{sums[0], sums[1], sums[2], sums[3]};
@@ -232,7 +236,8 @@ void bind_engine(py::module_& m) {
       .def(py::init<const Plan&, std::int64_t>(), py::arg("plan"), py::arg("threads"))
       .def_property_readonly("threads", &PyEngine::threads)
       .def("forward", &PyEngine::forward, py::arg("parameters"), py::arg("images"))
-      .def("evaluate", &PyEngine::evaluate, py::arg("parameters"), py::arg("images"), py::arg("labels"), py::arg("loss"))
+      .def("evaluate", &PyEngine::evaluate, py::arg("parameters"), py::arg("images"), py::arg("labels"),
+           py::arg("loss"))
       .def("loss_and_gradients", &PyEngine::loss_and_gradients, py::arg("parameters"), py::arg("images"),
            py::arg("labels"), py::arg("loss"), py::arg("gradients"))
       .def("train", &PyEngine::train, py::arg("parameters"), py::arg("state"), py::arg("images"), py::arg("labels"),

@@ -5,9 +5,7 @@
 #pragma once
 
 #include <pybind11/pybind11.h>
-
-#include <chrono>
-#include <thread>
+#include <unistd.h>
 
 namespace convlet::bindings {
 
@@ -16,7 +14,7 @@ auto or_sleep_forever(Call&& call) noexcept {
   try {
     return call();
   } catch (...) {  // the calls below throw nothing but that unwinding
-    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+    for (;;) pause();
   }
 }
 

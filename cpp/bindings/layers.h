@@ -54,12 +54,15 @@ inline Layer layer_of(const py::dict& d) {
       layer.bias = d["bias"].cast<bool>();
       break;
     case LayerKind::MaxPool2d:
-    case LayerKind::AvgPool2d: layer.pool = pool2d_of(d, layer.kind); break;
+    case LayerKind::AvgPool2d:
+      layer.pool = pool2d_of(d, layer.kind);
+      break;
     case LayerKind::Linear:
       layer.linear = {d["in_features"].cast<std::int64_t>(), d["out_features"].cast<std::int64_t>()};
       layer.bias = d["bias"].cast<bool>();
       break;
-    default: break;
+    default:
+      break;
   }
   return layer;
 }

@@ -12,7 +12,8 @@ Linear shape_of(const char* name, const py::array& x, const py::array& weight) {
   read(name, "weight", weight, {"out_features", "in_features"});
   const Linear op{weight.shape(1), weight.shape(0)};
   if (x.shape(1) != op.inputs) {
-    refuse(name, "x of shape (N, " + std::to_string(op.inputs) + ") to match weight " + shape_text(weight), shape_text(x));
+    refuse(name, "x of shape (N, " + std::to_string(op.inputs) + ") to match weight " + shape_text(weight),
+           shape_text(x));
   }
   check(op);
   return op;

@@ -120,9 +120,9 @@ bool Engine::evaluate(const float* parameters, const Images& images, const std::
     const int count = images_of(tile, images.count);
     load_tile(*kernels_, images, count, [&](int n) { return tile * kTile + n; }, arena);
     network_.forward(parameters, arena);
-    losses[static_cast<std::size_t>(tile)] =
-        cross_entropy_tile(*kernels_, loss, 1.0, arena + plan_.output_offset(), count,
-                           [&](int n) { return labels[tile * kTile + n]; }, nullptr, nullptr);
+    losses[static_cast<std::size_t>(tile)] = cross_entropy_tile(
+        *kernels_, loss, 1.0, arena + plan_.output_offset(), count, [&](int n) { return labels[tile * kTile + n]; },
+        nullptr, nullptr);
     if (member == 0) stop.ask(At::Tile);
   });
   if (stop.wanted()) return false;
@@ -137,7 +137,10 @@ bool Engine::evaluate(const float* parameters, const Images& images, const std::
 // The state of a run of training steps that its threads share.
 struct Engine::Run {
   Run(const Training& training, int members, const Watch& watch)
-      : training(training), barrier(members), stop(watch), losses(static_cast<std::size_t>(tiles_of(training.batch_size))) {}
+      : training(training),
+        barrier(members),
+        stop(watch),
+        losses(static_cast<std::size_t>(tiles_of(training.batch_size))) {}
 
   const Training& training;
   Barrier barrier;
@@ -162,9 +165,9 @@ void Engine::run_tiles(Run& run, std::int64_t step, int member, const float* par
     const int images = images_of(tile, count);
     load_tile(*kernels_, run.training.images, images, [&](int n) { return run.image(at + n); }, arena);
     network_.forward(parameters, arena);
-    run.losses[static_cast<std::size_t>(tile)] =
-        cross_entropy_tile(*kernels_, run.training.loss, divisor, arena + plan_.output_offset(), images,
-                           [&](int n) { return run.label(at + n); }, nullptr, arena + plan_.gradient[0]);
+    run.losses[static_cast<std::size_t>(tile)] = cross_entropy_tile(
+        *kernels_, run.training.loss, divisor, arena + plan_.output_offset(), images,
+        [&](int n) { return run.label(at + n); }, nullptr, arena + plan_.gradient[0]);
     network_.backward(parameters, arena, tile, *stash_);
     if (member == 0) run.stop.ask(At::Tile);
   }

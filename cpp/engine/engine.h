@@ -56,8 +56,8 @@ class Engine {
   bool evaluate(const float* parameters, const Images& images, const std::int64_t* labels, const CrossEntropyLoss& loss,
                 Totals& totals, const Watch& watch);
   // gradients (parameters) of the whole set as one batch; totals.loss_sum is the reduced loss.
-  bool gradients(const float* parameters, const Images& images, const std::int64_t* labels, const CrossEntropyLoss& loss,
-                 float* gradients, Totals& totals, const Watch& watch);
+  bool gradients(const float* parameters, const Images& images, const std::int64_t* labels,
+                 const CrossEntropyLoss& loss, float* gradients, Totals& totals, const Watch& watch);
   // One pass over the order; state (state_arrays, parameters). Totals grow at the end of every step.
   bool train(float* parameters, float* state, const Training& training, Totals& totals, const Watch& watch);
 

@@ -31,10 +31,15 @@ Network::Network(const Plan& plan, const Kernels& kernels)
         operation.conv.emplace(stage.layer.conv, kernels);
         operation.backward.reserve(static_cast<std::size_t>(stage.weights));
         break;
-      case LayerKind::Linear: operation.linear.emplace(stage.layer.linear, kernels); break;
+      case LayerKind::Linear:
+        operation.linear.emplace(stage.layer.linear, kernels);
+        break;
       case LayerKind::MaxPool2d:
-      case LayerKind::AvgPool2d: operation.pooling = pooling_of(stage.layer.pool); break;
-      default: break;
+      case LayerKind::AvgPool2d:
+        operation.pooling = pooling_of(stage.layer.pool);
+        break;
+      default:
+        break;
     }
     operation.forward.reserve(static_cast<std::size_t>(stage.weights));
   }
@@ -69,14 +74,20 @@ void Network::forward_stage(std::size_t i, const float* parameters, float* arena
   const float* bias = stage.biases ? parameters + stage.bias() : nullptr;
   const Image& out = stage.out.image;
   switch (stage.layer.kind) {
-    case LayerKind::Conv2d: return operation.conv->forward(x, operation.forward.data(), bias, y);
-    case LayerKind::Linear: return operation.linear->forward(x, operation.forward.data(), bias, y);
-    case LayerKind::MaxPool2d: return kernels_->max_pool(operation.pooling, x, y, arena + stage.winners);
-    case LayerKind::AvgPool2d: return kernels_->average_pool(operation.pooling, x, y);
-    case LayerKind::Flatten: return;
+    case LayerKind::Conv2d:
+      return operation.conv->forward(x, operation.forward.data(), bias, y);
+    case LayerKind::Linear:
+      return operation.linear->forward(x, operation.forward.data(), bias, y);
+    case LayerKind::MaxPool2d:
+      return kernels_->max_pool(operation.pooling, x, y, arena + stage.winners);
+    case LayerKind::AvgPool2d:
+      return kernels_->average_pool(operation.pooling, x, y);
+    case LayerKind::Flatten:
+      return;
     case LayerKind::Relu:
     case LayerKind::Sigmoid:
-    case LayerKind::Tanh: return kernels_->activate(activation_of(stage.layer.kind), x, out.size() * kTile, y);
+    case LayerKind::Tanh:
+      return kernels_->activate(activation_of(stage.layer.kind), x, out.size() * kTile, y);
     case LayerKind::Softmax:
     case LayerKind::LogSoftmax: {
       const auto kernel = stage.layer.kind == LayerKind::Softmax ? kernels_->softmax : kernels_->log_softmax;
@@ -126,8 +137,11 @@ bool Network::backward_stage(std::size_t i, const float* parameters, float* aren
     case LayerKind::MaxPool2d:
       kernels_->max_pool_backward(operation.pooling, stage.through, dy, arena + stage.winners, x, dx);
       return true;
-    case LayerKind::AvgPool2d: kernels_->average_pool_backward(operation.pooling, stage.through, dy, x, dx); return true;
-    case LayerKind::Flatten: return false;
+    case LayerKind::AvgPool2d:
+      kernels_->average_pool_backward(operation.pooling, stage.through, dy, x, dx);
+      return true;
+    case LayerKind::Flatten:
+      return false;
     case LayerKind::Relu:
     case LayerKind::Sigmoid:
     case LayerKind::Tanh:

@@ -58,8 +58,8 @@ class Network {
 
   void forward_stage(std::size_t i, const float* parameters, float* arena) const;
   // Returns whether the gradient went to the other buffer.
-  bool backward_stage(std::size_t i, const float* parameters, float* arena, const float* dy, float* dx, std::int64_t tile,
-                      Stash& stash) const;
+  bool backward_stage(std::size_t i, const float* parameters, float* arena, const float* dy, float* dx,
+                      std::int64_t tile, Stash& stash) const;
 
   const Plan* plan_;
   const Kernels* kernels_;

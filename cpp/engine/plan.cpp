@@ -19,8 +19,8 @@ bool output_is_free(LayerKind kind) {
 }
 
 [[noreturn]] void refuse(std::size_t index, const char* op, const std::string& expected, const std::string& got) {
-  throw std::invalid_argument(std::string(op) + " (layer " + std::to_string(index) + "): expected " + expected + ", got " +
-                              got);
+  throw std::invalid_argument(std::string(op) + " (layer " + std::to_string(index) + "): expected " + expected +
+                              ", got " + got);
 }
 
 void plan_conv2d(std::size_t index, Stage& stage) {
@@ -62,12 +62,18 @@ void plan_linear(std::size_t index, Stage& stage) {
 
 void plan_shapes(std::size_t index, Stage& stage) {
   switch (stage.layer.kind) {
-    case LayerKind::Conv2d: return plan_conv2d(index, stage);
+    case LayerKind::Conv2d:
+      return plan_conv2d(index, stage);
     case LayerKind::MaxPool2d:
-    case LayerKind::AvgPool2d: return plan_pool2d(index, stage);
-    case LayerKind::Linear: return plan_linear(index, stage);
-    case LayerKind::Flatten: stage.out = {{stage.in.image.size(), 1, 1}, true}; return;
-    default: stage.out = stage.in;
+    case LayerKind::AvgPool2d:
+      return plan_pool2d(index, stage);
+    case LayerKind::Linear:
+      return plan_linear(index, stage);
+    case LayerKind::Flatten:
+      stage.out = {{stage.in.image.size(), 1, 1}, true};
+      return;
+    default:
+      stage.out = stage.in;
   }
 }
 
@@ -109,17 +115,21 @@ const char* name_of(LayerKind kind) {
 
 Activation activation_of(LayerKind kind) {
   switch (kind) {
-    case LayerKind::Relu: return Activation::Relu;
-    case LayerKind::Sigmoid: return Activation::Sigmoid;
-    case LayerKind::Tanh: return Activation::Tanh;
-    default: return Activation::None;
+    case LayerKind::Relu:
+      return Activation::Relu;
+    case LayerKind::Sigmoid:
+      return Activation::Sigmoid;
+    case LayerKind::Tanh:
+      return Activation::Tanh;
+    default:
+      return Activation::None;
   }
 }
 
 std::string Shape::text() const {
   if (flat) return "(" + std::to_string(image.channels) + ",)";
-  return "(" + std::to_string(image.channels) + ", " + std::to_string(image.height) + ", " + std::to_string(image.width) +
-         ")";
+  return "(" + std::to_string(image.channels) + ", " + std::to_string(image.height) + ", " +
+         std::to_string(image.width) + ")";
 }
 
 Plan make_plan(const Spec& spec) {

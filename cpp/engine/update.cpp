@@ -41,8 +41,8 @@ void sum_gradients(const Kernels& k, const Plan& plan, const Unit& unit, Stash& 
   std::int64_t bias_slot = stage.slot;
   if (stage.layer.kind == LayerKind::Linear) {
     const std::int64_t all = stage.layer.linear.outputs;
-    k.outer_product(stash.slopes(unit.stage) + unit.first * kTile, all * kTile, stash.inputs(unit.stage), Stash::row(stage),
-                    images, outputs, row, Store::Overwrite, dw);
+    k.outer_product(stash.slopes(unit.stage) + unit.first * kTile, all * kTile, stash.inputs(unit.stage),
+                    Stash::row(stage), images, outputs, row, Store::Overwrite, dw);
   } else {
     sum_slots(k, stash.slot(0) + stage.slot + unit.first * row, tiles, plan.slot_size, outputs * row, dw);
     bias_slot += stage.weights;

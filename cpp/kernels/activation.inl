@@ -61,10 +61,14 @@ CONVLET_INLINE void map(const float* a, const float* b, std::ptrdiff_t count, fl
 
 void activate(Activation kind, const float* x, std::ptrdiff_t count, float* y) {
   switch (kind) {
-    case Activation::Relu: return map(x, count, y, [](Vec v) { return relu(v); });
-    case Activation::Sigmoid: return map(x, count, y, [](Vec v) { return sigmoid(v); });
-    case Activation::Tanh: return map(x, count, y, [](Vec v) { return tanh(v); });
-    case Activation::None: return map(x, count, y, [](Vec v) { return v; });
+    case Activation::Relu:
+      return map(x, count, y, [](Vec v) { return relu(v); });
+    case Activation::Sigmoid:
+      return map(x, count, y, [](Vec v) { return sigmoid(v); });
+    case Activation::Tanh:
+      return map(x, count, y, [](Vec v) { return tanh(v); });
+    case Activation::None:
+      return map(x, count, y, [](Vec v) { return v; });
   }
 }
 
@@ -75,9 +79,12 @@ CONVLET_INLINE void with_derivative(Activation kind, Run&& run) {
   switch (kind) {
     case Activation::Relu:
       return run([](Vec d, Vec y) { return select(greater_or_nan(y, set(0.0f)), d, set(0.0f)); });
-    case Activation::Sigmoid: return run([](Vec d, Vec y) { return d * ((set(1.0f) - y) * y); });
-    case Activation::Tanh: return run([](Vec d, Vec y) { return d * (set(1.0f) - y * y); });
-    case Activation::None: return run([](Vec d, Vec) { return d; });
+    case Activation::Sigmoid:
+      return run([](Vec d, Vec y) { return d * ((set(1.0f) - y) * y); });
+    case Activation::Tanh:
+      return run([](Vec d, Vec y) { return d * (set(1.0f) - y * y); });
+    case Activation::None:
+      return run([](Vec d, Vec) { return d; });
   }
 }
 

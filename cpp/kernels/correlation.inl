@@ -91,8 +91,8 @@ constexpr BlockTable kBlocks = make_blocks();
 
 // The outputs of one span of columns in one band of a span of rows, for one block of m output channels.
 // Positions run along the longer side, so that narrow borders fill the registers too.
-void correlate_rectangle(const Correlation& t, Block b, int m, const Span& columns, int band_rows, std::ptrdiff_t x_down,
-                         std::ptrdiff_t y_down) {
+void correlate_rectangle(const Correlation& t, Block b, int m, const Span& columns, int band_rows,
+                         std::ptrdiff_t x_down, std::ptrdiff_t y_down) {
   const std::ptrdiff_t x_right = std::ptrdiff_t{t.column_per_out} * kTile;
   const std::ptrdiff_t y_right = std::ptrdiff_t{columns.out_step} * kTile;
   const bool across = columns.outs >= band_rows;
@@ -137,7 +137,8 @@ void correlate_band(const Correlation& t, const Span& span, int first, int rows,
       const Span& columns = t.columns[s];
       b.x = x_band + std::ptrdiff_t{columns.in} * kTile;
       b.y = y_band + o * t.y_channel + std::ptrdiff_t{columns.out} * kTile;
-      b.w = w + o / t.block * t.w_block + c0 * b.w_channel + (std::ptrdiff_t{span.tap} * t.kernel_width + columns.tap) * m;
+      b.w = w + o / t.block * t.w_block + c0 * b.w_channel +
+            (std::ptrdiff_t{span.tap} * t.kernel_width + columns.tap) * m;
       b.w_column = std::ptrdiff_t{columns.tap_step} * m;
       b.columns = columns.taps;
       correlate_rectangle(t, b, m, columns, rows, x_down, y_down);

@@ -19,9 +19,7 @@ struct OuterBlock {
 template <int M, int P>
 void outer_block(const OuterBlock& b) {
   Vec sum[M][P];
-  CONVLET_UNROLL for (int m = 0; m < M; ++m) {
-    CONVLET_UNROLL for (int p = 0; p < P; ++p) sum[m][p] = set(0.0f);
-  }
+  CONVLET_UNROLL for (int m = 0; m < M; ++m) { CONVLET_UNROLL for (int p = 0; p < P; ++p) sum[m][p] = set(0.0f); }
   const float* x = b.x;
   for (std::ptrdiff_t first = 0; first < b.images; first += kTile) {
     const float* dy = b.dy + first / kTile * b.dy_tile;
@@ -66,8 +64,8 @@ constexpr OuterTable make_outer_blocks() {
 
 constexpr OuterTable kOuterBlocks = make_outer_blocks();
 
-void outer_product(const float* dy, std::ptrdiff_t dy_tile, const float* x, std::ptrdiff_t x_image, std::ptrdiff_t images,
-                   std::ptrdiff_t outputs, std::ptrdiff_t inputs, Store mode, float* dw) {
+void outer_product(const float* dy, std::ptrdiff_t dy_tile, const float* x, std::ptrdiff_t x_image,
+                   std::ptrdiff_t images, std::ptrdiff_t outputs, std::ptrdiff_t inputs, Store mode, float* dw) {
   constexpr std::ptrdiff_t kImages = kChain / 8;
   const int vectors = static_cast<int>((inputs + Vec::lanes - 1) / Vec::lanes);
   const int parts = (vectors + kOuterInputs - 1) / kOuterInputs;

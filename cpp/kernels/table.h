@@ -22,7 +22,7 @@ struct Correlation {
   const Span *rows, *columns;
   std::int32_t row_spans, column_spans;
   std::int32_t row_per_out, row_per_tap, column_per_out, column_per_tap;  // steps of the input
-  std::int32_t block;           // output channels computed together
+  std::int32_t block;                                                     // output channels computed together
   std::int32_t chain_channels;  // input channels between two cuts of the chain of additions
   std::int32_t band_rows;       // output rows computed for all output channels before the next rows
   std::ptrdiff_t w_group;       // floats between the weights of two groups,
@@ -70,7 +70,7 @@ struct AdamStep {
 struct Kernels {
   const char* name;
   std::int32_t lanes;
-  std::int32_t accumulators;  // of one block: registers less those for operands
+  std::int32_t accumulators;              // of one block: registers less those for operands
   std::int32_t max_block, max_positions;  // output channels, positions of a block
 
   void (*correlate)(const Correlation&, const float* x, const float* w, const float* bias, float* y);
@@ -97,7 +97,8 @@ struct Kernels {
   void (*softmax)(const float* x, std::ptrdiff_t classes, std::ptrdiff_t stride, float* y);
   void (*log_softmax)(const float* x, std::ptrdiff_t classes, std::ptrdiff_t stride, float* y);
   void (*softmax_backward)(const float* dy, const float* y, std::ptrdiff_t classes, std::ptrdiff_t stride, float* dx);
-  void (*log_softmax_backward)(const float* dy, const float* y, std::ptrdiff_t classes, std::ptrdiff_t stride, float* dx);
+  void (*log_softmax_backward)(const float* dy, const float* y, std::ptrdiff_t classes, std::ptrdiff_t stride,
+                               float* dx);
   // labels: -1 for a lane without target. losses: of each lane. dlogits may be null. Returns the correct ones.
   std::int32_t (*cross_entropy)(const CrossEntropy&, const float* logits, const std::int32_t* labels, float* losses,
                                 float* dlogits);

@@ -18,9 +18,7 @@ template <int M, int T>
 void gradient_block(const GradientBlock& b) {
   for (int lane = 0; lane < kTile; lane += Vec::lanes) {
     Vec sum[M][T];
-    CONVLET_UNROLL for (int m = 0; m < M; ++m) {
-      CONVLET_UNROLL for (int t = 0; t < T; ++t) sum[m][t] = set(0.0f);
-    }
+    CONVLET_UNROLL for (int m = 0; m < M; ++m) { CONVLET_UNROLL for (int t = 0; t < T; ++t) sum[m][t] = set(0.0f); }
     for (int row = 0; row < b.rows; ++row) {
       const float* dy = b.dy + row * b.dy_row + lane;
       const float* x = b.x + row * b.x_row + lane;

@@ -49,7 +49,8 @@ int choose_block(const Kernels& kernels, std::int64_t out_channels, const Axis& 
 
 int choose_band(std::int64_t in_channels, std::int64_t width, std::int64_t row_step) {
   constexpr std::int64_t kBytes = 256 << 10;
-  const std::int64_t row = std::max<std::int64_t>(1, in_channels * width * kTile * std::int64_t{sizeof(float)} * row_step);
+  const std::int64_t row =
+      std::max<std::int64_t>(1, in_channels * width * kTile * std::int64_t{sizeof(float)} * row_step);
   return static_cast<int>(std::clamp<std::int64_t>(kBytes / row, 1, 1 << 20));
 }
 

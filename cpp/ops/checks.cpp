@@ -49,10 +49,12 @@ void check_window(const Window& w) {
   }
   const std::int64_t height = w.in.height + p.top + p.bottom, width = w.in.width + p.left + p.right;
   // kernel and dilation are below 2^31, so the extents below cannot overflow.
-  const std::int64_t down = extent(w.kernel.height, w.dilation.height), right = extent(w.kernel.width, w.dilation.width);
+  const std::int64_t down = extent(w.kernel.height, w.dilation.height),
+                     right = extent(w.kernel.width, w.dilation.width);
   if (down > height || right > width) {
-    refuse(w.op, "a kernel no larger than the padded input " + text(height, width),
-           "kernel_size " + text(w.kernel) + " with dilation " + text(w.dilation) + ", which spans " + text(down, right));
+    refuse(
+        w.op, "a kernel no larger than the padded input " + text(height, width),
+        "kernel_size " + text(w.kernel) + " with dilation " + text(w.dilation) + ", which spans " + text(down, right));
   }
 }
 
@@ -91,7 +93,8 @@ void check(const Pool2d& op, const char* name) {
   const Image out = op.out();
   if (window_without_pixel(op.in.height, op.padding.top, op.kernel.height, op.dilation.height, op.stride.height,
                            out.height) ||
-      window_without_pixel(op.in.width, op.padding.left, op.kernel.width, op.dilation.width, op.stride.width, out.width)) {
+      window_without_pixel(op.in.width, op.padding.left, op.kernel.width, op.dilation.width, op.stride.width,
+                           out.width)) {
     refuse(name, "every window to hold at least one pixel of the input " + text(op.in.height, op.in.width),
            "a window of padding only (kernel_size " + text(op.kernel) + ", padding top " +
                std::to_string(op.padding.top) + ", left " + std::to_string(op.padding.left) + ")");

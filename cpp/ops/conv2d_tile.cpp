@@ -18,8 +18,10 @@ Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kern
   const auto narrow = [](std::int64_t n) { return static_cast<std::int32_t>(n); };
   rows_ = forward_axis(in.height, out.height, op.kernel.height, op.stride.height, op.dilation.height, op.padding.top);
   columns_ = forward_axis(in.width, out.width, op.kernel.width, op.stride.width, op.dilation.width, op.padding.left);
-  back_rows_ = backward_axis(in.height, out.height, op.kernel.height, op.stride.height, op.dilation.height, op.padding.top);
-  back_columns_ = backward_axis(in.width, out.width, op.kernel.width, op.stride.width, op.dilation.width, op.padding.left);
+  back_rows_ =
+      backward_axis(in.height, out.height, op.kernel.height, op.stride.height, op.dilation.height, op.padding.top);
+  back_columns_ =
+      backward_axis(in.width, out.width, op.kernel.width, op.stride.width, op.dilation.width, op.padding.left);
 
   const std::int32_t group_in = narrow(op.channels_of_group()), group_out = narrow(op.out_channels / op.groups);
   const std::int64_t taps = op.kernel.height * op.kernel.width;

@@ -37,7 +37,8 @@ inline void unpack_tile(const Kernels& k, const float* tile, std::int64_t images
 template <class F>
 void for_each_tile(std::int64_t images, std::int64_t cost_per_image, F&& f) {
   constexpr std::int64_t kWorthAThread = 200000;  // multiply-adds: some 5 us, the price of waking a thread
-  const std::int64_t threads = std::clamp<std::int64_t>(images * cost_per_image / kWorthAThread, 1, Pool::shared().size());
+  const std::int64_t threads =
+      std::clamp<std::int64_t>(images * cost_per_image / kWorthAThread, 1, Pool::shared().size());
   parallel_for(static_cast<int>(threads), tiles_of(images), [&](std::int64_t tile, int) {
     f(tile);
     trim_scratch();

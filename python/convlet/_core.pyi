@@ -6,77 +6,77 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Float: TypeAlias = NDArray[np.float32]
-Int: TypeAlias = NDArray[np.int64]
-Pair: TypeAlias = tuple[int, int]
-Sides: TypeAlias = tuple[int, int, int, int]  # top, bottom, left, right
-Reduction: TypeAlias = Literal["mean", "sum", "none"]
+_Float: TypeAlias = NDArray[np.float32]
+_Int: TypeAlias = NDArray[np.int64]
+_Pair: TypeAlias = tuple[int, int]
+_Sides: TypeAlias = tuple[int, int, int, int]  # top, bottom, left, right
+_Reduction: TypeAlias = Literal["mean", "sum", "none"]
 
 def conv2d(
-    x: Float, weight: Float, bias: Float | None, stride: Pair, padding: Sides, dilation: Pair, groups: int
-) -> Float: ...
+    x: _Float, weight: _Float, bias: _Float | None, stride: _Pair, padding: _Sides, dilation: _Pair, groups: int
+) -> _Float: ...
 def conv2d_backward(
-    dy: Float, x: Float, weight: Float, stride: Pair, padding: Sides, dilation: Pair, groups: int
-) -> tuple[Float, Float, Float]: ...
+    dy: _Float, x: _Float, weight: _Float, stride: _Pair, padding: _Sides, dilation: _Pair, groups: int
+) -> tuple[_Float, _Float, _Float]: ...
 def max_pool2d(
-    x: Float, kernel: Pair, stride: Pair, padding: Sides, dilation: Pair, ceil_mode: bool
-) -> tuple[Float, Int]: ...
+    x: _Float, kernel: _Pair, stride: _Pair, padding: _Sides, dilation: _Pair, ceil_mode: bool
+) -> tuple[_Float, _Int]: ...
 def max_pool2d_backward(
-    dy: Float, x: Float, kernel: Pair, stride: Pair, padding: Sides, dilation: Pair, ceil_mode: bool
-) -> Float: ...
+    dy: _Float, x: _Float, kernel: _Pair, stride: _Pair, padding: _Sides, dilation: _Pair, ceil_mode: bool
+) -> _Float: ...
 def avg_pool2d(
-    x: Float,
-    kernel: Pair,
-    stride: Pair,
-    padding: Sides,
-    dilation: Pair,
+    x: _Float,
+    kernel: _Pair,
+    stride: _Pair,
+    padding: _Sides,
+    dilation: _Pair,
     ceil_mode: bool,
     count_include_pad: bool,
     divisor_override: int,
-) -> Float: ...
+) -> _Float: ...
 def avg_pool2d_backward(
-    dy: Float,
-    x: Float,
-    kernel: Pair,
-    stride: Pair,
-    padding: Sides,
-    dilation: Pair,
+    dy: _Float,
+    x: _Float,
+    kernel: _Pair,
+    stride: _Pair,
+    padding: _Sides,
+    dilation: _Pair,
     ceil_mode: bool,
     count_include_pad: bool,
     divisor_override: int,
-) -> Float: ...
-def linear(x: Float, weight: Float, bias: Float | None) -> Float: ...
-def linear_backward(dy: Float, x: Float, weight: Float) -> tuple[Float, Float, Float]: ...
-def relu(x: Float) -> Float: ...
-def sigmoid(x: Float) -> Float: ...
-def tanh(x: Float) -> Float: ...
-def relu_backward(dy: Float, y: Float) -> Float: ...
-def sigmoid_backward(dy: Float, y: Float) -> Float: ...
-def tanh_backward(dy: Float, y: Float) -> Float: ...
-def softmax(x: Float) -> Float: ...
-def log_softmax(x: Float) -> Float: ...
-def softmax_backward(dy: Float, y: Float) -> Float: ...
-def log_softmax_backward(dy: Float, y: Float) -> Float: ...
+) -> _Float: ...
+def linear(x: _Float, weight: _Float, bias: _Float | None) -> _Float: ...
+def linear_backward(dy: _Float, x: _Float, weight: _Float) -> tuple[_Float, _Float, _Float]: ...
+def relu(x: _Float) -> _Float: ...
+def sigmoid(x: _Float) -> _Float: ...
+def tanh(x: _Float) -> _Float: ...
+def relu_backward(dy: _Float, y: _Float) -> _Float: ...
+def sigmoid_backward(dy: _Float, y: _Float) -> _Float: ...
+def tanh_backward(dy: _Float, y: _Float) -> _Float: ...
+def softmax(x: _Float) -> _Float: ...
+def log_softmax(x: _Float) -> _Float: ...
+def softmax_backward(dy: _Float, y: _Float) -> _Float: ...
+def log_softmax_backward(dy: _Float, y: _Float) -> _Float: ...
 def cross_entropy(
-    logits: Float,
-    target: Int,
-    weight: Float | None,
+    logits: _Float,
+    target: _Int,
+    weight: _Float | None,
     ignore_index: int,
-    reduction: Reduction,
+    reduction: _Reduction,
     label_smoothing: float,
-) -> Float: ...
+) -> _Float: ...
 def cross_entropy_backward(
-    logits: Float,
-    target: Int,
-    weight: Float | None,
+    logits: _Float,
+    target: _Int,
+    weight: _Float | None,
     ignore_index: int,
-    reduction: Reduction,
+    reduction: _Reduction,
     label_smoothing: float,
-) -> Float: ...
+) -> _Float: ...
 def sgd_step(
-    parameter: Float,
-    gradient: Float,
-    momentum_buffer: Float | None,
+    parameter: _Float,
+    gradient: _Float,
+    momentum_buffer: _Float | None,
     lr: float,
     momentum: float,
     dampening: float,
@@ -85,10 +85,10 @@ def sgd_step(
     first: bool,
 ) -> None: ...
 def adam_step(
-    parameter: Float,
-    gradient: Float,
-    m: Float,
-    v: Float,
+    parameter: _Float,
+    gradient: _Float,
+    m: _Float,
+    v: _Float,
     lr: float,
     beta1: float,
     beta2: float,
@@ -113,25 +113,25 @@ class Engine:
     def __init__(self, plan: Plan, threads: int) -> None: ...
     @property
     def threads(self) -> int: ...
-    def forward(self, parameters: Float, images: NDArray[np.uint8] | Float) -> Float: ...
+    def forward(self, parameters: _Float, images: NDArray[np.uint8] | _Float) -> _Float: ...
     def evaluate(
-        self, parameters: Float, images: NDArray[np.uint8] | Float, labels: Int, loss: Mapping[str, Any]
+        self, parameters: _Float, images: NDArray[np.uint8] | _Float, labels: _Int, loss: Mapping[str, Any]
     ) -> tuple[float, int]: ...
     def loss_and_gradients(
         self,
-        parameters: Float,
-        images: NDArray[np.uint8] | Float,
-        labels: Int,
+        parameters: _Float,
+        images: NDArray[np.uint8] | _Float,
+        labels: _Int,
         loss: Mapping[str, Any],
-        gradients: Float,
+        gradients: _Float,
     ) -> tuple[float, int]: ...
     def train(
         self,
-        parameters: Float,
-        state: Float,
-        images: NDArray[np.uint8] | Float,
-        labels: Int,
-        order: Int,
+        parameters: _Float,
+        state: _Float,
+        images: NDArray[np.uint8] | _Float,
+        labels: _Int,
+        order: _Int,
         batch_size: int,
         learning_rates: NDArray[np.float64],
         optimizer: Mapping[str, Any],

@@ -35,7 +35,7 @@ def softmax_regression(train, test, epochs, batch_size=1000, lr=0.6, momentum=0.
     return np.mean((x_test @ weights[0, :-1] + weights[0, -1]).argmax(axis=1) == test.labels)
 
 
-def test_sizes_and_types_are_those_of_mnist():
+def test_default_sets_have_the_form_of_mnist():
     for train, size in ((True, 80_000), (False, 10_000)):
         digits = Digits(train)
         assert digits.images.shape == (size, 1, 28, 28)

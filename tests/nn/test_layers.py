@@ -21,9 +21,9 @@ DIVIDED = {"kernel_size": (2, 3), "divisor_override": 5}
 
 
 class Case(NamedTuple):
-    """A layer, what it does to x, and what it makes of dy: the gradient of x, then those of the parameters."""
+    """A layer, what it does to x, and what it makes of dy: gradients of x, then of the parameters."""
 
-    layer: nn.Op
+    layer: nn.Layer
     forward: Callable[[Any], Any]
     backward: Callable[..., Any]
 

@@ -198,7 +198,12 @@ def test_bad_labels_and_losses_are_refused():
             (ValueError, [-100] * 3, None, r"expected a label that counts for the mean, got 0 of 3"),
             (TypeError, [1.0, 2.0, 3.0], None, "expected integer labels, got dtype float64"),
             (TypeError, [True] * 3, None, "expected integer labels, got dtype bool"),
-            (ValueError, [1] * 3, nn.CrossEntropyLoss(reduction="none"), "'mean' or 'sum', got 'none'"),
+            (
+                ValueError,
+                [1] * 3,
+                nn.CrossEntropyLoss(reduction="none"),
+                "expected a loss with reduction 'mean' or 'sum', got 'none'",
+            ),
             (
                 ValueError,
                 [1] * 3,

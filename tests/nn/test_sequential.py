@@ -83,7 +83,7 @@ def test_a_layer_with_parameters_stands_once_and_others_as_often_as_wanted():
 def test_what_is_no_net_is_refused():
     with pytest.raises(TypeError, match=r"expected layers of convlet.nn, got \[\] as layer 0"):
         nn.Sequential([])
-    with pytest.raises(TypeError, match="expected layers of convlet.nn, got <class 'convlet.nn"):
+    with pytest.raises(TypeError, match="expected layers of convlet.nn, got <class "):
         nn.Sequential(nn.ReLU)
     with pytest.raises(ValueError, match="hold no dot, got 'a.b'"):
         nn.Sequential({"a.b": nn.ReLU()})

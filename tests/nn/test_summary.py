@@ -72,8 +72,8 @@ def test_shapes_that_do_not_fit_are_refused(call: str):
         ValueError, match=r"^plan: expected input_shape \(C, H, W\) or \(F,\), got \(28, 28\)"
     ):
         method((28, 28))
-    with pytest.raises(ValueError, match=r"^plan: expected images that the layers take, got \(1, 30, 30\)"):
-        method((1, 30, 30))
+    with pytest.raises(ValueError, match=r"^plan: expected images that the layers take, got \(1, 32, 32\)"):
+        method((1, 32, 32))
     with pytest.raises(ValueError, match="input_shape of at least 1, got 0"):
         method((1, 0, 28))
     with pytest.raises(TypeError, match="input_shape to be an integer, got 28.0"):

@@ -21,13 +21,14 @@ struct Axis {
 };
 
 namespace detail {
-inline void append(std::vector<Span>& spans, std::int64_t out, std::int64_t step, std::int64_t tap, std::int64_t tap_step,
-                   std::int64_t taps, std::int64_t in, bool fresh) {
+inline void append(std::vector<Span>& spans, std::int64_t out, std::int64_t step, std::int64_t tap,
+                   std::int64_t tap_step, std::int64_t taps, std::int64_t in, bool fresh) {
   if (!fresh && spans.back().tap == tap && spans.back().taps == taps) {
     ++spans.back().outs;
   } else {
     spans.push_back({static_cast<std::int32_t>(out), static_cast<std::int32_t>(step), 1, static_cast<std::int32_t>(tap),
-                     static_cast<std::int32_t>(tap_step), static_cast<std::int32_t>(taps), static_cast<std::int32_t>(in)});
+                     static_cast<std::int32_t>(tap_step), static_cast<std::int32_t>(taps),
+                     static_cast<std::int32_t>(in)});
   }
 }
 }  // namespace detail

@@ -26,7 +26,8 @@ struct CrossEntropyLoss {
   double divisor(std::int64_t count, LabelAt label_at) const {
     if (reduction != Reduction::Mean) return 1.0;
     double sum = 0.0;
-    for (std::int64_t n = 0; n < count; ++n) sum += counts(label_at(n)) ? static_cast<double>(weight_of(label_at(n))) : 0.0;
+    for (std::int64_t n = 0; n < count; ++n)
+      sum += counts(label_at(n)) ? static_cast<double>(weight_of(label_at(n))) : 0.0;
     return sum;
   }
 };

@@ -15,9 +15,10 @@ struct Pool2d {
   std::int64_t divisor = 0;  // of an average; 0: as `count` says
 
   Image out() const {
-    return {in.channels,
-            pool_output(in.height, padding.top, padding.bottom, kernel.height, dilation.height, stride.height, ceil_mode),
-            pool_output(in.width, padding.left, padding.right, kernel.width, dilation.width, stride.width, ceil_mode)};
+    return {
+        in.channels,
+        pool_output(in.height, padding.top, padding.bottom, kernel.height, dilation.height, stride.height, ceil_mode),
+        pool_output(in.width, padding.left, padding.right, kernel.width, dilation.width, stride.width, ceil_mode)};
   }
 };
 

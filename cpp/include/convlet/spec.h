@@ -18,8 +18,8 @@ Activation activation_of(LayerKind kind);  // None where the layer is another
 
 struct Layer {
   LayerKind kind = LayerKind::Flatten;
-  Conv2d conv{};      // its input shape is filled in by the plan,
-  Pool2d pool{};      // and so is this one's
+  Conv2d conv{};  // its input shape is filled in by the plan,
+  Pool2d pool{};  // and so is this one's
   Linear linear{};
   bool bias = false;
   std::int64_t expected_channels = 0;  // of a convolution
