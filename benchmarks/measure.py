@@ -74,7 +74,7 @@ class Effort:
 
 
 def check_equal(what: str, got: Any, expected: Any, tolerance: float) -> float:
-    """The largest difference as a share of the largest expected value; `NotEqualError` beyond the tolerance."""
+    """The largest difference as a share of the largest expected value; an error beyond the tolerance."""
     got, expected = np.asarray(got, np.float64), np.asarray(expected, np.float64)
     if got.shape != expected.shape:
         raise NotEqualError(f"{what}: expected shape {expected.shape}, got {got.shape}")

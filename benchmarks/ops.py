@@ -1,5 +1,4 @@
-"""LeNet's layers one by one, forward and backward: convlet's functions on NumPy arrays against NumPy and
-PyTorch.
+"""LeNet's layers one by one, forward and backward: convlet's functions against NumPy and PyTorch.
 
     python benchmarks/ops.py [--against numpy,torch] [--threads 2] [--out FILE]
 

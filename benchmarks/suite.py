@@ -1,5 +1,4 @@
-"""What all suites share: the command line, the threads of the rivals' libraries, table and file at the
-end."""
+"""What all suites share: the command line, the threads of the rivals' libraries, the tables and the file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Trains the article's LeNet on Fashion-MNIST from ten seeds and compares the means with the published
-figures.
+"""Trains the article's LeNet on Fashion-MNIST from ten seeds, and compares their means with the book's.
 
     python benchmarks/ten_seeds.py [--seeds 10] [--data-dir DIR] [--out FILE.md]
 

@@ -1,5 +1,8 @@
-"""The article's LeNet in PyTorch, as fast as its users make it: the data is one float tensor in memory, a
-batch is one gather from it, gradients are set to None instead of zero."""
+"""The article's LeNet in PyTorch, as fast as its users make it.
+
+The data is one float tensor in memory, a batch is one gather from it, and gradients are set to None
+instead of zero.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ class TorchTraining:
         self.forward = forward if compile_mode is None else torch.compile(forward, mode=compile_mode)
 
     def run(self, order: Any) -> tuple[float, float]:
-        """One pass over the images that `order` names: mean loss and accuracy, of each batch before its step."""
+        """One pass over the images of `order`: mean loss and accuracy, each batch before its step."""
         torch, count = self.torch, len(order)
         loss_sum, correct = torch.zeros(()), torch.zeros((), dtype=torch.int64)
         for start in range(0, count, self.batch_size):

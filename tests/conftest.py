@@ -8,8 +8,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-THREADS = (1, 2, 3, 7)
-
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test with an argument `isa` runs once for every instruction set of this machine."""
@@ -17,8 +15,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         from convlet import _core
 
         metafunc.parametrize("isa", _core.available_isas(), indirect=True)
-    if "threads" in metafunc.fixturenames:
-        metafunc.parametrize("threads", THREADS, indirect=True)
 
 
 @pytest.fixture
@@ -32,7 +28,7 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     _core.select_isa(before)
 
 
-@pytest.fixture
+@pytest.fixture(params=(1, 2, 3, 7))
 def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     """A number of threads, set for the length of a test."""
     from convlet import _core

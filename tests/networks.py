@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convlet import nn
+from oracle.windows import output_shape
 
 
 @dataclass(frozen=True)
@@ -149,3 +150,60 @@ NETWORKS = (
     MANY_CHANNELS,
     ONE_PIXEL,
 )
+
+
+def random_network(seed: int) -> Network:
+    """A few random convolutions, poolings and activations, then dense layers; equal seeds give equal nets."""
+    rng = np.random.default_rng(seed)
+    input_shape = (int(rng.integers(1, 5)), int(rng.integers(1, 18)), int(rng.integers(1, 18)))
+    classes = int(rng.integers(2, 20))
+
+    def build() -> nn.Sequential:
+        draw = np.random.default_rng(seed + 10**6)
+        layers: list[Any] = []
+        channels, *image = input_shape
+        for _ in range(int(draw.integers(0, 5))):
+            layer, channels, image = _random_layer(draw, channels, tuple(image))
+            layers.append(layer)
+        layers.append(nn.Flatten())
+        features = channels * image[0] * image[1]
+        if draw.integers(2):
+            hidden = int(draw.integers(1, 40))
+            layers += [nn.Linear(features, hidden, bias=bool(draw.integers(2))), _random_activation(draw)]
+            features = hidden
+        return nn.Sequential(*layers, nn.Linear(features, classes))
+
+    return Network(f"seed {seed}", input_shape, classes, build)
+
+
+def _random_layer(draw: np.random.Generator, channels: int, image: tuple[int, ...]) -> tuple[Any, int, Any]:
+    """A layer that fits, with the shape that it gives."""
+    kind = draw.choice(["conv", "conv", "conv", "max", "avg", "activation"])
+    if kind == "activation":
+        return _random_activation(draw), channels, image
+    kernel = tuple(int(draw.integers(1, min(4, side) + 1)) for side in image)
+    stride = tuple(int(s) for s in draw.integers(1, 4, 2))
+    if kind == "conv":
+        groups = channels if draw.integers(4) == 0 else 1
+        outputs = groups * int(draw.integers(1, 7))
+        sides = tuple(int(s) for s in draw.integers(0, 3, 4))
+        dilation = tuple(
+            int(draw.integers(1, 3)) if 2 * (k - 1) < side else 1
+            for k, side in zip(kernel, image, strict=True)
+        )
+        layer = nn.Conv2d(
+            channels, outputs, kernel, stride, sides, dilation, groups, bias=bool(draw.integers(2))
+        )
+        return layer, outputs, output_shape(*image, kernel, stride, sides, dilation)
+    rows, columns = (int(draw.integers(0, k // 2 + 1)) for k in kernel)
+    ceil_mode = bool(draw.integers(2))
+    if kind == "max":
+        pool: Any = nn.MaxPool2d(kernel, stride, (rows, columns), ceil_mode=ceil_mode)
+    else:
+        pool = nn.AvgPool2d(kernel, stride, (rows, columns), ceil_mode, bool(draw.integers(2)))
+    sides = (rows, rows, columns, columns)
+    return pool, channels, output_shape(*image, kernel, stride, sides, (1, 1), ceil_mode)
+
+
+def _random_activation(draw: np.random.Generator) -> Any:
+    return (nn.ReLU, nn.Sigmoid, nn.Tanh)[int(draw.integers(3))]()

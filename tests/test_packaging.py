@@ -32,6 +32,8 @@ def test_dependencies_have_lower_bounds_only() -> None:
 
 def test_installed_files_are_the_package_and_its_command() -> None:
     files = [str(file) for file in metadata.files("convlet") or []]
+    if any("_editable" in file for file in files):
+        pytest.skip("an editable install leaves the package where it is")
     strangers = [file for file in files if not file.startswith(("convlet/", "convlet-"))]
     assert all("bin/convlet" in file.replace("\\", "/") or "Scripts" in file for file in strangers), strangers
     assert not [file for file in files if file.endswith((".cpp", ".h", ".inl", ".a"))]

@@ -10,6 +10,7 @@
 #include "bindings/bindings.h"
 #include "bindings/layers.h"
 #include "bindings/loss.h"
+#include "engine/describe.h"
 #include "isa/dispatch.h"
 #include "threads/pool.h"
 
@@ -231,7 +232,7 @@ void bind_engine(py::module_& m) {
       .def_property_readonly("output_shape", [](const Plan& p) { return shape_tuple(p.output()); })
       .def_property_readonly("parameter_count", [](const Plan& p) { return p.parameters; })
       .def_property_readonly("layers", &stage_list)
-      .def("__str__", &Plan::text);
+      .def("__str__", [](const Plan& p) { return describe(p, kernels()); });
   py::class_<PyEngine>(m, "Engine")
       .def(py::init<const Plan&, std::int64_t>(), py::arg("plan"), py::arg("threads"))
       .def_property_readonly("threads", &PyEngine::threads)

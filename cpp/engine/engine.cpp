@@ -167,7 +167,7 @@ void Engine::run_tiles(Run& run, std::int64_t step, int member, const float* par
     network_.forward(parameters, arena);
     run.losses[static_cast<std::size_t>(tile)] = cross_entropy_tile(
         *kernels_, run.training.loss, divisor, arena + plan_.output_offset(), images,
-        [&](int n) { return run.label(at + n); }, nullptr, arena + plan_.gradient[0]);
+        [&](int n) { return run.label(at + n); }, nullptr, arena + plan_.slope);
     network_.backward(parameters, arena, tile, *stash_);
     if (member == 0) run.stop.ask(At::Tile);
   }
@@ -182,8 +182,8 @@ Totals Engine::totals_of(const Run& run, std::int64_t step) const {
     totals.correct += static_cast<double>(run.losses[static_cast<std::size_t>(tile)].correct);
   }
   const double divisor = run.training.loss.divisor(count, [&](std::int64_t n) { return run.label(first + n); });
-  if (run.training.loss.reduction == Reduction::Mean && divisor != totals.images) {
-    totals.loss_sum *= totals.images / divisor;
+  if (run.training.loss.reduction == Reduction::Mean && divisor > 0 && divisor != totals.images) {
+    totals.loss_sum *= totals.images / divisor;  // a batch without a label that counts adds nothing
   }
   return totals;
 }

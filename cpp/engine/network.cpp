@@ -1,7 +1,6 @@
 #include "engine/network.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "ops/pool2d_tile.h"
 
@@ -75,9 +74,9 @@ void Network::forward_stage(std::size_t i, const float* parameters, float* arena
   const Image& out = stage.out.image;
   switch (stage.layer.kind) {
     case LayerKind::Conv2d:
-      return operation.conv->forward(x, operation.forward.data(), bias, y);
+      return operation.conv->forward(x, operation.forward.data(), bias, stage.after, y);
     case LayerKind::Linear:
-      return operation.linear->forward(x, operation.forward.data(), bias, y);
+      return operation.linear->forward(x, operation.forward.data(), bias, stage.after, y);
     case LayerKind::MaxPool2d:
       return kernels_->max_pool(operation.pooling, x, y, arena + stage.winners);
     case LayerKind::AvgPool2d:
@@ -87,6 +86,7 @@ void Network::forward_stage(std::size_t i, const float* parameters, float* arena
     case LayerKind::Relu:
     case LayerKind::Sigmoid:
     case LayerKind::Tanh:
+      if (stage.done_by_previous) return;
       return kernels_->activate(activation_of(stage.layer.kind), x, out.size() * kTile, y);
     case LayerKind::Softmax:
     case LayerKind::LogSoftmax: {
@@ -99,20 +99,21 @@ void Network::forward_stage(std::size_t i, const float* parameters, float* arena
 }
 
 void Network::backward(const float* parameters, float* arena, std::int64_t tile, Stash& stash) const {
-  float* dy = arena + plan_->gradient[0];
-  float* dx = arena + plan_->gradient[1];
-  for (int i = static_cast<int>(plan_->stages.size()) - 1; i >= plan_->first_trained; --i) {
-    if (backward_stage(static_cast<std::size_t>(i), parameters, arena, dy, dx, tile, stash)) std::swap(dy, dx);
+  if (plan_->first_trained < 0) return;
+  for (auto i = static_cast<int>(plan_->stages.size()) - 1; i >= plan_->first_trained; --i) {
+    backward_stage(static_cast<std::size_t>(i), parameters, arena, tile, stash);
   }
 }
 
-bool Network::backward_stage(std::size_t i, const float* parameters, float* arena, const float* dy, float* dx,
-                             std::int64_t tile, Stash& stash) const {
+void Network::backward_stage(std::size_t i, const float* parameters, float* arena, std::int64_t tile,
+                             Stash& stash) const {
   const Stage& stage = plan_->stages[i];
   const Operation& operation = operations_[i];
   const bool last = static_cast<int>(i) == plan_->first_trained;  // nothing before it wants a gradient
   const float* x = arena + stage.x;
   const float* y = arena + stage.y;
+  const float* dy = arena + stage.dy;
+  float* dx = arena + stage.dx;
   const Image& out = stage.out.image;
   float* slot = stash.slot(tile) + std::max<std::int64_t>(stage.slot, 0);
   switch (stage.layer.kind) {
@@ -122,7 +123,7 @@ bool Network::backward_stage(std::size_t i, const float* parameters, float* aren
       if (stage.biases) operation.conv->bias_gradient(dy, lanes + stage.weights * kTile);
       kernels_->sum_lanes(lanes, stage.parameters(), slot);
       if (!last) operation.conv->input_gradient(dy, operation.backward.data(), dx);
-      return true;
+      return;
     }
     case LayerKind::Linear: {
       const std::int64_t row = Stash::row(stage), outputs = stage.layer.linear.outputs;
@@ -132,22 +133,19 @@ bool Network::backward_stage(std::size_t i, const float* parameters, float* aren
       std::copy(dy, dy + outputs * kTile, stash.slopes(i) + tile * outputs * kTile);
       if (stage.biases) kernels_->sum_lanes(dy, outputs, slot);
       if (!last) operation.linear->input_gradient(dy, parameters + stage.parameter, dx);
-      return true;
+      return;
     }
     case LayerKind::MaxPool2d:
-      kernels_->max_pool_backward(operation.pooling, stage.through, dy, arena + stage.winners, x, dx);
-      return true;
+      return kernels_->max_pool_backward(operation.pooling, stage.through, dy, arena + stage.winners, x, dx);
     case LayerKind::AvgPool2d:
-      kernels_->average_pool_backward(operation.pooling, stage.through, dy, x, dx);
-      return true;
+      return kernels_->average_pool_backward(operation.pooling, stage.through, dy, x, dx);
     case LayerKind::Flatten:
-      return false;
+      return;
     case LayerKind::Relu:
     case LayerKind::Sigmoid:
     case LayerKind::Tanh:
-      if (stage.done_by_next) return false;
-      kernels_->activate_backward(activation_of(stage.layer.kind), dy, y, out.size() * kTile, dx);
-      return true;
+      if (stage.done_by_next) return;
+      return kernels_->activate_backward(activation_of(stage.layer.kind), dy, y, out.size() * kTile, dx);
     case LayerKind::Softmax:
     case LayerKind::LogSoftmax: {
       const bool plain = stage.layer.kind == LayerKind::Softmax;
@@ -155,10 +153,8 @@ bool Network::backward_stage(std::size_t i, const float* parameters, float* aren
       for (std::int64_t p = 0; p < out.plane(); ++p) {
         kernel(dy + p * kTile, y + p * kTile, out.channels, out.plane() * kTile, dx + p * kTile);
       }
-      return true;
     }
   }
-  return false;
 }
 
 }  // namespace convlet

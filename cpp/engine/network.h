@@ -45,7 +45,7 @@ class Network {
   // The input tile lies at the start of the arena; the output is left at plan.output_offset().
   void forward(const float* parameters, float* arena) const;
 
-  // The gradient of the output lies at plan.gradient[0]; what the update needs goes to the stash.
+  // The gradient of the output lies at plan.slope; what the update needs goes to the stash.
   void backward(const float* parameters, float* arena, std::int64_t tile, Stash& stash) const;
 
  private:
@@ -57,9 +57,7 @@ class Network {
   };
 
   void forward_stage(std::size_t i, const float* parameters, float* arena) const;
-  // Returns whether the gradient went to the other buffer.
-  bool backward_stage(std::size_t i, const float* parameters, float* arena, const float* dy, float* dx,
-                      std::int64_t tile, Stash& stash) const;
+  void backward_stage(std::size_t i, const float* parameters, float* arena, std::int64_t tile, Stash& stash) const;
 
   const Plan* plan_;
   const Kernels* kernels_;

@@ -1,7 +1,6 @@
 #include "convlet/plan.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <stdexcept>
 
 #include "convlet/tile.h"
@@ -10,6 +9,12 @@ namespace convlet {
 namespace {
 
 bool is_activation(LayerKind kind) { return activation_of(kind) != Activation::None; }
+
+// Its output has the shape of its input, and the backward pass reads no other value than it writes.
+bool is_elementwise(LayerKind kind) {
+  return is_activation(kind) || kind == LayerKind::Softmax || kind == LayerKind::LogSoftmax ||
+         kind == LayerKind::Flatten;
+}
 
 bool is_pooling(LayerKind kind) { return kind == LayerKind::MaxPool2d || kind == LayerKind::AvgPool2d; }
 
@@ -77,32 +82,86 @@ void plan_shapes(std::size_t index, Stage& stage) {
   }
 }
 
-// Places in the arena: [input | outputs of stages | winners | two gradients | lanes of a weight gradient].
-void place(Plan& plan) {
-  std::int64_t end = round_up(plan.input().image.size() * kTile, kTile), largest = plan.input().image.size(), lanes = 0;
-  std::int64_t x = 0;
-  const auto claim = [&end](std::int64_t values) {
-    const std::int64_t at = end;
-    end += values * kTile;
+// The next free place of the arena.
+class Claims {
+ public:
+  std::int64_t next(std::int64_t values) {
+    const std::int64_t at = end_;
+    end_ += values * kTile;
     return at;
-  };
+  }
+  std::int64_t end() const { return end_; }
+
+ private:
+  std::int64_t end_ = 0;
+};
+
+// [input | outputs of stages and winners]: an activation computes in place where nobody misses what it overwrites.
+void place_outputs(Plan& plan, Claims& claims) {
+  std::int64_t x = claims.next(plan.input().image.size());
   LayerKind producer = LayerKind::Softmax;  // of x: the input tile is kept as it is
   for (Stage& stage : plan.stages) {
     const LayerKind kind = stage.layer.kind;
     const std::int64_t size = stage.out.image.size();
     stage.x = x;
     const bool in_place = kind == LayerKind::Flatten || (is_activation(kind) && output_is_free(producer));
-    stage.y = in_place ? x : claim(size);
-    if (kind == LayerKind::MaxPool2d) stage.winners = claim(size);
-    if (kind == LayerKind::Conv2d) lanes = std::max(lanes, stage.parameters());
+    stage.y = in_place ? x : claims.next(size);
+    if (kind == LayerKind::MaxPool2d) stage.winners = claims.next(size);
     if (kind != LayerKind::Flatten) producer = kind;
-    largest = std::max(largest, size);
     x = stage.y;
   }
-  plan.gradient[0] = claim(largest);
-  plan.gradient[1] = claim(largest);
-  plan.lanes = claim(lanes);
-  plan.arena = end;
+}
+
+// [two gradients in turn | partial sums of a weight gradient]: what an activation's backward pass has read for the last
+// time, its output, makes room for its gradient, so that a tile of LeNet takes 0.9 MB instead of 1.3 MB of the L2
+// cache.
+void place_gradients(Plan& plan, Claims& claims) {
+  std::int64_t largest = plan.output().image.size(), lanes = 0;
+  for (const Stage& stage : plan.stages) {
+    if (stage.layer.kind == LayerKind::Conv2d) lanes = std::max(lanes, stage.parameters());
+    const bool in_place =
+        is_elementwise(stage.layer.kind) || (stage.through != Activation::None && stage.layer.pool.partitions());
+    if (!in_place) largest = std::max(largest, stage.in.image.size());
+  }
+  const std::int64_t turns[2] = {claims.next(largest), claims.next(largest)};
+  plan.slope = turns[0];
+  plan.lanes = claims.next(lanes);
+  std::int64_t dy = plan.slope;
+  for (auto stage = plan.stages.rbegin(); stage != plan.stages.rend(); ++stage) {
+    stage->dy = dy;
+    if (stage->layer.kind == LayerKind::Flatten || stage->done_by_next) {
+      stage->dx = dy;
+    } else if (is_elementwise(stage->layer.kind)) {
+      stage->dx = stage->y;
+    } else if (stage->through != Activation::None && stage->layer.pool.partitions()) {
+      stage->dx = stage->x;
+    } else {
+      stage->dx = dy == turns[0] ? turns[1] : turns[0];
+    }
+    dy = stage->dx;
+  }
+}
+
+void place(Plan& plan) {
+  Claims claims;
+  place_outputs(plan, claims);
+  place_gradients(plan, claims);
+  plan.arena = claims.end();
+}
+
+// Activations join the layer that makes their input (forward) and the pooling that takes their output (backward).
+void fuse(Plan& plan) {
+  for (std::size_t i = 1; i < plan.stages.size(); ++i) {
+    Stage &before = plan.stages[i - 1], &stage = plan.stages[i];
+    if (is_activation(stage.layer.kind) && before.weights) {
+      before.after = activation_of(stage.layer.kind);
+      stage.done_by_previous = true;
+    }
+    if (is_pooling(stage.layer.kind) && is_activation(before.layer.kind)) {
+      stage.through = activation_of(before.layer.kind);
+      before.done_by_next = true;
+    }
+  }
 }
 
 }  // namespace
@@ -157,36 +216,9 @@ Plan make_plan(const Spec& spec) {
     }
     plan.stages.push_back(stage);
   }
-  for (std::size_t i = 1; i < plan.stages.size(); ++i) {
-    Stage& before = plan.stages[i - 1];
-    if (!is_pooling(plan.stages[i].layer.kind) || !is_activation(before.layer.kind)) continue;
-    plan.stages[i].through = activation_of(before.layer.kind);
-    before.done_by_next = true;
-  }
+  fuse(plan);
   place(plan);
   return plan;
-}
-
-std::string Plan::text() const {
-  char line[160];
-  std::string table;
-  const auto row = [&](const char* a, const char* b, const char* c, const char* d, const char* e) {
-    std::snprintf(line, sizeof line, "%-12s %-16s %10s %14s %12s\n", a, b, c, d, e);
-    table += line;
-  };
-  std::int64_t multiply_adds = 0;
-  row("layer", "output", "parameters", "multiply-adds", "tile bytes");
-  row("input", input().text().c_str(), "", "", std::to_string(input().image.size() * kTile * 4).c_str());
-  for (const Stage& stage : stages) {
-    const bool in_place = stage.x == stage.y;
-    row(name_of(stage.layer.kind), stage.out.text().c_str(), std::to_string(stage.parameters()).c_str(),
-        std::to_string(stage.multiply_adds).c_str(),
-        in_place ? "in place" : std::to_string(stage.out.image.size() * kTile * 4).c_str());
-    multiply_adds += stage.multiply_adds;
-  }
-  row("total", "", std::to_string(parameters).c_str(), std::to_string(multiply_adds).c_str(),
-      std::to_string(arena * 4).c_str());
-  return table;
 }
 
 }  // namespace convlet

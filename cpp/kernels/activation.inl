@@ -59,17 +59,23 @@ CONVLET_INLINE void map(const float* a, const float* b, std::ptrdiff_t count, fl
   if (i < count) store_first(y + i, f(load_first(a + i, count - i), load_first(b + i, count - i)), count - i);
 }
 
-void activate(Activation kind, const float* x, std::ptrdiff_t count, float* y) {
+// Calls run with an activation, f(x).
+template <class Run>
+CONVLET_INLINE void with_activation(Activation kind, Run&& run) {
   switch (kind) {
     case Activation::Relu:
-      return map(x, count, y, [](Vec v) { return relu(v); });
+      return run([](Vec v) { return relu(v); });
     case Activation::Sigmoid:
-      return map(x, count, y, [](Vec v) { return sigmoid(v); });
+      return run([](Vec v) { return sigmoid(v); });
     case Activation::Tanh:
-      return map(x, count, y, [](Vec v) { return tanh(v); });
+      return run([](Vec v) { return tanh(v); });
     case Activation::None:
-      return map(x, count, y, [](Vec v) { return v; });
+      return run([](Vec v) { return v; });
   }
+}
+
+void activate(Activation kind, const float* x, std::ptrdiff_t count, float* y) {
+  with_activation(kind, [&](auto activation) { map(x, count, y, activation); });
 }
 
 // Calls run with the derivative of an activation, f(dy, y) from its output y: dy [y > 0] (and dy where y is NaN),

@@ -89,10 +89,22 @@ constexpr BlockTable make_blocks() {
 
 constexpr BlockTable kBlocks = make_blocks();
 
+// The activation of a block's outputs, in place.
+void activate_block(Activation kind, const Block& b, int m, int positions) {
+  with_activation(kind, [&](auto activation) {
+    for (int channel = 0; channel < m; ++channel) {
+      for (int p = 0; p < positions; ++p) {
+        float* y = b.y + channel * b.y_channel + p * b.y_position;
+        CONVLET_UNROLL for (int lane = 0; lane < kTile; lane += Vec::lanes) store(y + lane, activation(load(y + lane)));
+      }
+    }
+  });
+}
+
 // The outputs of one span of columns in one band of a span of rows, for one block of m output channels.
 // Positions run along the longer side, so that narrow borders fill the registers too.
 void correlate_rectangle(const Correlation& t, Block b, int m, const Span& columns, int band_rows,
-                         std::ptrdiff_t x_down, std::ptrdiff_t y_down) {
+                         std::ptrdiff_t x_down, std::ptrdiff_t y_down, Activation after) {
   const std::ptrdiff_t x_right = std::ptrdiff_t{t.column_per_out} * kTile;
   const std::ptrdiff_t y_right = std::ptrdiff_t{columns.out_step} * kTile;
   const bool across = columns.outs >= band_rows;
@@ -106,6 +118,7 @@ void correlate_rectangle(const Correlation& t, Block b, int m, const Span& colum
     for (int i = 0, rest = length; i < parts; ++i) {
       const int positions = (rest + parts - i - 1) / (parts - i);  // as equal as whole numbers allow
       kBlocks.at[m][positions](part);
+      if (after != Activation::None) activate_block(after, part, m, positions);
       part.x += positions * b.x_position;
       part.y += positions * b.y_position;
       rest -= positions;
@@ -141,7 +154,7 @@ void correlate_band(const Correlation& t, const Span& span, int first, int rows,
             (std::ptrdiff_t{span.tap} * t.kernel_width + columns.tap) * m;
       b.w_column = std::ptrdiff_t{columns.tap_step} * m;
       b.columns = columns.taps;
-      correlate_rectangle(t, b, m, columns, rows, x_down, y_down);
+      correlate_rectangle(t, b, m, columns, rows, x_down, y_down, c1 == t.in_channels ? t.after : Activation::None);
     }
   }
 }

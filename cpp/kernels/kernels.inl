@@ -6,10 +6,10 @@ constexpr int larger(int a, int b) { return a > b ? a : b; }
 #define CONVLET_UNROLL _Pragma("GCC unroll 32")
 
 // clang-format off
+#include "kernels/activation.inl"
 #include "kernels/correlation.inl"
 #include "kernels/weight_gradient.inl"
 #include "kernels/linear.inl"
-#include "kernels/activation.inl"
 #include "kernels/pooling.inl"
 #include "kernels/softmax.inl"
 #include "kernels/pack.inl"

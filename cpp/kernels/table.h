@@ -28,6 +28,7 @@ struct Correlation {
   std::ptrdiff_t w_group;       // floats between the weights of two groups,
   std::ptrdiff_t w_block;       // of two blocks of output channels,
   std::ptrdiff_t w_channel;     // and of two input channels; 0: packed, KH * KW * (width of the block)
+  Activation after;             // of every output, while it is still in the L1 cache
 };
 
 // dw[o][c][kh][kw][n] += sum over positions p of dy[o][p][n] x[c][p + (kh, kw)][n]: a partial sum per image lane.

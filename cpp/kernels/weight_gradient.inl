@@ -11,6 +11,7 @@ struct GradientBlock {
   float* dw;
   std::ptrdiff_t dy_channel, dy_row, x_row, x_column, x_tap, dw_channel, dw_tap;
   std::int32_t rows, columns;  // positions
+  Store store;
 };
 
 // M output channels x T taps stay in registers: M * T multiply-adds cost M + T loads.
@@ -37,7 +38,9 @@ void gradient_block(const GradientBlock& b) {
     }
     CONVLET_UNROLL for (int m = 0; m < M; ++m) {
       float* dw = b.dw + m * b.dw_channel + lane;
-      CONVLET_UNROLL for (int t = 0; t < T; ++t) store(dw + t * b.dw_tap, load(dw + t * b.dw_tap) + sum[m][t]);
+      CONVLET_UNROLL for (int t = 0; t < T; ++t) {
+        store(dw + t * b.dw_tap, b.store == Store::Accumulate ? load(dw + t * b.dw_tap) + sum[m][t] : sum[m][t]);
+      }
     }
   }
 }
@@ -93,6 +96,7 @@ void gradient_rectangle(const WeightGradient& t, GradientBlock b, int rows, int 
     }
     b.dy += chain_rows * b.dy_row;
     b.x += chain_rows * b.x_row;
+    b.store = Store::Accumulate;
   }
 }
 
@@ -112,13 +116,26 @@ inline RowRange rows_of_tap(const WeightGradient& t, int kh) {
   return range;
 }
 
+// Sets dw of one kernel row of one group to zero.
+void clear_row(const WeightGradient& t, int kh, float* dw) {
+  const std::ptrdiff_t row = std::ptrdiff_t{t.kernel_width} * kTile;
+  for (std::ptrdiff_t k = 0; k < std::ptrdiff_t{t.out_channels} * t.in_channels; ++k) {
+    float* start = dw + (k * t.kernel_height + kh) * row;
+    for (std::ptrdiff_t i = 0; i < row; i += Vec::lanes) store(start + i, set(0.0f));
+  }
+}
+
 // One kernel row of one group: 1x1 kernels block input channels as others block the taps of a row.
 void gradient_row(const WeightGradient& t, int kh, const float* dy, const float* x, float* dw) {
   const bool pointwise = t.kernel_height * t.kernel_width == 1;
   const std::ptrdiff_t taps_of_channel = std::ptrdiff_t{t.kernel_height} * t.kernel_width * kTile;
   const RowRange range = rows_of_tap(t, kh);
+  // Where all outputs of a row see the same taps, the first rectangle may overwrite what is there.
+  const bool one_span = t.column_spans == 1 && t.columns[0].taps == t.kernel_width && range.outs > 0;
+  if (!one_span) clear_row(t, kh, dw);
   if (range.outs == 0) return;
   GradientBlock b{};
+  b.store = one_span ? Store::Overwrite : Store::Accumulate;
   b.dy_channel = t.dy_channel;
   b.dy_row = t.dy_row;
   b.x_row = t.row_stride * t.x_row;
@@ -142,7 +159,6 @@ void gradient_row(const WeightGradient& t, int kh, const float* dy, const float*
 void weight_gradient(const WeightGradient& t, const float* dy, const float* x, float* dw) {
   const std::ptrdiff_t group_weights =
       std::ptrdiff_t{t.out_channels} * t.in_channels * t.kernel_height * t.kernel_width * kTile;
-  for (std::ptrdiff_t i = 0; i < t.groups * group_weights; i += Vec::lanes) store(dw + i, set(0.0f));
   for (int g = 0; g < t.groups; ++g) {
     for (int kh = 0; kh < t.kernel_height; ++kh) {
       gradient_row(t, kh, dy + g * t.out_channels * t.dy_channel, x + g * t.in_channels * t.x_channel,

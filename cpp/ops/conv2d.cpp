@@ -17,7 +17,7 @@ void conv2d(const Conv2d& op, std::int64_t images, const float* x, const float* 
     float* x_tile = scratch(Scratch::X, in * kTile);
     float* y_tile = scratch(Scratch::Y, out * kTile);
     pack_tile(k, x, images, in, t, x_tile);
-    tile.forward(x_tile, packed.data(), bias, y_tile);
+    tile.forward(x_tile, packed.data(), bias, Activation::None, y_tile);
     unpack_tile(k, y_tile, images, out, t, y);
   });
 }

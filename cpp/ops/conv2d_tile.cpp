@@ -98,8 +98,9 @@ void Conv2dTile::pack_backward(const float* w, std::int64_t o0, std::int64_t o1,
   }
 }
 
-void Conv2dTile::forward(const float* x, const float* packed, const float* bias, float* y) const {
+void Conv2dTile::forward(const float* x, const float* packed, const float* bias, Activation after, float* y) const {
   Correlation c = forward_;
+  c.after = after;
   c.rows = rows_.spans.data();
   c.columns = columns_.spans.data();
   kernels_->correlate(c, x, packed, bias, y);

@@ -19,7 +19,8 @@ class Conv2dTile {
   void pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const;
   void pack_backward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const;
 
-  void forward(const float* x, const float* packed, const float* bias, float* y) const;  // bias may be null
+  // bias may be null; y has gone through the activation.
+  void forward(const float* x, const float* packed, const float* bias, Activation after, float* y) const;
   void input_gradient(const float* dy, const float* packed, float* dx) const;
   // One partial sum per image lane: dw (O, C, KH, KW, 16), db (O, 16), both overwritten.
   void weight_gradient(const float* dy, const float* x, float* dw) const;

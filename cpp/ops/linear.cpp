@@ -14,7 +14,7 @@ void linear(const Linear& op, std::int64_t images, const float* x, const float* 
     float* x_tile = scratch(Scratch::X, op.inputs * kTile);
     float* y_tile = scratch(Scratch::Y, op.outputs * kTile);
     pack_tile(k, x, images, op.inputs, t, x_tile);
-    tile.forward(x_tile, packed.data(), bias, y_tile);
+    tile.forward(x_tile, packed.data(), bias, Activation::None, y_tile);
     unpack_tile(k, y_tile, images, op.outputs, t, y);
   });
 }

@@ -40,8 +40,9 @@ void LinearTile::pack_forward(const float* w, std::int64_t o0, std::int64_t o1, 
   }
 }
 
-void LinearTile::forward(const float* x, const float* packed, const float* bias, float* y) const {
+void LinearTile::forward(const float* x, const float* packed, const float* bias, Activation after, float* y) const {
   Correlation c = forward_;
+  c.after = after;
   c.rows = c.columns = &point_;
   kernels_->correlate(c, x, packed, bias, y);
 }

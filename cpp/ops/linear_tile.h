@@ -18,7 +18,8 @@ class LinearTile {
   // Packs rows o0 .. o1 - 1 of the weight (O, I) for the forward pass; the backward pass reads it as it is.
   void pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const;
 
-  void forward(const float* x, const float* packed, const float* bias, float* y) const;
+  // bias may be null; y has gone through the activation.
+  void forward(const float* x, const float* packed, const float* bias, Activation after, float* y) const;
   void input_gradient(const float* dy, const float* w, float* dx) const;
 
  private:

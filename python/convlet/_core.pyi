@@ -13,7 +13,13 @@ _Sides: TypeAlias = tuple[int, int, int, int]  # top, bottom, left, right
 _Reduction: TypeAlias = Literal["mean", "sum", "none"]
 
 def conv2d(
-    x: _Float, weight: _Float, bias: _Float | None, stride: _Pair, padding: _Sides, dilation: _Pair, groups: int
+    x: _Float,
+    weight: _Float,
+    bias: _Float | None,
+    stride: _Pair,
+    padding: _Sides,
+    dilation: _Pair,
+    groups: int,
 ) -> _Float: ...
 def conv2d_backward(
     dy: _Float, x: _Float, weight: _Float, stride: _Pair, padding: _Sides, dilation: _Pair, groups: int

@@ -10,9 +10,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import _core
+
+if TYPE_CHECKING:  # pathlib takes 3 ms to import, and is not needed for computing
+    from pathlib import Path
 
 __all__ = ["apply", "cache_dir", "data_dirs", "thread_count"]
 
@@ -51,7 +54,8 @@ def _usable_cpus() -> int:
         return os.cpu_count() or 1
     cpus = len(os.sched_getaffinity(0))
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        with open("/sys/fs/cgroup/cpu.max") as file:  # noqa: PTH123
+            quota, period = file.read().split()
         return cpus if quota == "max" else max(1, min(cpus, -(-int(quota) // int(period))))
     except (OSError, ValueError):  # no control group, or the first version of them
         return cpus
@@ -59,6 +63,8 @@ def _usable_cpus() -> int:
 
 def data_dirs() -> list[Path]:
     """The folders of ``CONVLET_DATA``, separated as in ``PATH``, then the user's cache folder."""
+    from pathlib import Path
+
     named = [
         Path(folder).expanduser() for folder in os.environ.get("CONVLET_DATA", "").split(os.pathsep) if folder
     ]
@@ -67,4 +73,6 @@ def data_dirs() -> list[Path]:
 
 def cache_dir() -> Path:
     """Where downloads go: ``$XDG_CACHE_HOME/convlet`` or ``~/.cache/convlet``."""
+    from pathlib import Path
+
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "convlet"

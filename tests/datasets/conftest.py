@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mirrors import Mirror
 
 from convlet import datasets
+from mirrors import Mirror
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mirrors import send, write
 
 from convlet.datasets import KMNIST, FashionMNIST, download, read_idx
+from mirrors import send, write
 
 TRAIN = ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mirrors import write
 from PIL import Image
 
 from convlet import datasets
+from mirrors import write
 
 
 def pictures(folder, counts):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mirrors import write
 
 from convlet import datasets
 from convlet.datasets import KMNIST, MNIST, FashionMNIST, write_idx
+from mirrors import write
 
 KINDS = [
     (FashionMNIST, "fashion-mnist", "FashionMNIST"),

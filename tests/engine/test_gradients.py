@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from convlet import nn
-from networks import NETWORKS, Network
+from networks import NETWORKS, Network, random_network
 from oracle import activation, avg_pool2d, conv2d, cross_entropy, linear, max_pool2d, softmax
 from tolerances import relative_to_largest
 
@@ -90,7 +90,7 @@ def walk(net: nn.Sequential, x: Array, labels: Array) -> tuple[Array, float, lis
     return inputs[-1], float(cross_entropy.forward(inputs[-1], labels)), gradients
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=lambda n: n.name)
+@pytest.mark.parametrize("network", [*NETWORKS, *map(random_network, range(30))], ids=lambda n: n.name)
 @pytest.mark.parametrize("batch", [1, 19])
 def test_loss_and_gradients_follow_the_oracles(network: Network, batch: int, isa: str):
     net, (images, labels) = network.make(), network.data(batch)

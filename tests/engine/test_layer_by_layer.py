@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convlet import nn, reference
-from networks import LENET, NETWORKS, Network
+from networks import LENET, NETWORKS, Network, random_network
 from tolerances import assert_same_bits, assert_same_bits_by_name
 
 BATCHES = (1, 2, 15, 16, 17, 96, 256, 257)
@@ -37,6 +37,32 @@ def test_engine_step_equals_layer_by_layer(network: Network, kind: str, isa: str
         expected_value, expected = reference.loss_and_gradients(net, images, labels, loss)
         assert_same_bits_by_name(gradients, expected, f"batch {batch}, gradient of")
         assert_same_bits(np.float32(value), np.float32(expected_value), f"batch {batch}, loss")
+
+
+@pytest.mark.parametrize("seed", range(100, 140))
+def test_random_nets_equal_layer_by_layer(seed: int, isa: str):
+    network, loss = random_network(seed), nn.CrossEntropyLoss()
+    net, (images, labels) = network.make(), network.data(1 + 7 * (seed % 6), ("uint8", "float32")[seed % 2])
+    assert_same_bits(net(images), reference.forward(net, images), "logits")
+    value, gradients = net.loss_and_gradients(images, labels, loss)
+    expected_value, expected = reference.loss_and_gradients(net, images, labels, loss)
+    assert_same_bits_by_name(gradients, expected, "gradient of")
+    assert_same_bits(np.float32(value), np.float32(expected_value), "loss")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_is_no_number_spreads_as_layer_by_layer(seed: int, isa: str, rng: np.random.Generator):
+    """NaN and infinity in weights and pixels: padding and spare lanes must not turn them into more."""
+    network = random_network(seed)
+    net, (images, labels) = network.make(), network.data((1, 5, 17)[seed % 3], "float32")
+    for array in [images, *net.parameters().values()]:
+        if rng.integers(2):
+            array.reshape(-1)[rng.integers(array.size)] = rng.choice([np.nan, np.inf, -np.inf])
+    np.testing.assert_array_equal(net(images), reference.forward(net, images))
+    _, gradients = net.loss_and_gradients(images, labels, nn.CrossEntropyLoss())
+    _, expected = reference.loss_and_gradients(net, images, labels, nn.CrossEntropyLoss())
+    for name, wanted in expected.items():
+        np.testing.assert_array_equal(gradients[name], wanted, err_msg=name)
 
 
 @pytest.mark.parametrize("name", LOSSES)

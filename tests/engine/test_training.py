@@ -93,6 +93,18 @@ def test_totals_are_added_up(isa: str, threads: int):
     assert run.totals[2] == pytest.approx(loss_sum, rel=1e-6)
 
 
+def test_ignored_labels_count_for_nothing():
+    """A batch in which no label counts changes neither the parameters nor the sum of the losses."""
+    images, labels = RELU_MAX_POOL.data(48)
+    labels[16:32] = -100
+    run, without = (EngineRun(RELU_MAX_POOL.make(), RELU_MAX_POOL.input_shape) for _ in range(2))
+    run.train(images, labels, 16)
+    rest = np.r_[0:16, 32:48]
+    without.train(images[rest], labels[rest], 16)
+    assert_same_bits(run.parameters, without.parameters)
+    assert run.totals[[0, 2, 3]].tolist() == [3, *without.totals[2:]]
+
+
 def test_the_order_decides_which_images_are_seen(threads: int):
     """A permutation, a part, and some images more than once are all the same to the engine."""
     net, (images, labels) = RELU_MAX_POOL.make(), RELU_MAX_POOL.data(60)

@@ -116,3 +116,22 @@ def test_targets_of_any_integer_type_give_the_same(rng: np.random.Generator):
     for kind in (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.uint64, ">i4"):
         assert functional.cross_entropy(logits, target.astype(kind)) == expected
     assert functional.cross_entropy(logits, target[::-1].copy()[::-1]) == expected
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_a_class_for_every_place_of_an_image(reduction: str, rng: np.random.Generator):
+    """(N, K, d1, d2) with (N, d1, d2) is one row of logits a place."""
+    logits, target = reals(rng, (3, 5, 4, 2)), rng.integers(0, 5, (3, 4, 2))
+    rows = np.ascontiguousarray(logits.transpose(0, 2, 3, 1)).reshape(-1, 5)
+    loss = np.asarray(functional.cross_entropy(logits, target, reduction=reduction))
+    expected = np.asarray(functional.cross_entropy(rows, target.ravel(), reduction=reduction))
+    assert_same_bits(loss, expected.reshape(loss.shape))
+    dlogits = functional.cross_entropy_backward(logits, target, reduction=reduction)
+    expected = functional.cross_entropy_backward(rows, target.ravel(), reduction=reduction)
+    assert_same_bits(dlogits, np.ascontiguousarray(expected.reshape(3, 4, 2, 5).transpose(0, 3, 1, 2)))
+
+
+def test_one_image_without_a_batch(rng: np.random.Generator):
+    logits = reals(rng, (5,))
+    assert functional.cross_entropy(logits, 3) == functional.cross_entropy(logits[None], [3])
+    assert functional.cross_entropy_backward(logits, 3).shape == (5,)

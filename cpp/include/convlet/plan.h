@@ -1,8 +1,7 @@
 // A network ready to run: every stage with its shapes, its place among the parameters, and its place in the one
-// allocation that holds a tile's activations. Plain data that prints itself.
+// allocation that holds a tile's activations. Plain data; engine/describe.h puts it in words.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "convlet/modes.h"
@@ -16,10 +15,14 @@ struct Stage {
   std::int64_t weights = 0, biases = 0;     // counts
   std::int64_t parameter = 0;               // offset of the weight, then the bias, in the parameter buffer
   std::int64_t slot = -1;                   // offset in a tile's partial gradients: weight (conv2d only), then bias
-  std::int64_t x = 0, y = 0, winners = -1;  // offsets in the arena, in floats
+  std::int64_t x = 0, y = 0, winners = -1;  // offsets in the arena, in floats, of input, output, a maximum's taps
+  std::int64_t dy = 0, dx = 0;              // and of their gradients
   std::int64_t multiply_adds = 0;           // an image, forward
-  Activation through = Activation::None;    // a pooling's backward pass goes on through the activation before it,
-  bool done_by_next = false;                // whose own backward pass then has nothing left to do
+  // Passes that go on through a neighbour, whose own pass then has nothing left to do.
+  Activation after = Activation::None;    // forward: a convolution or dense layer, through the activation after it
+  bool done_by_previous = false;          // an activation that the layer before it computed
+  Activation through = Activation::None;  // backward: a pooling, through the activation before it
+  bool done_by_next = false;              // an activation whose gradient the pooling after it computed
 
   std::int64_t parameters() const { return weights + biases; }
   std::int64_t bias() const { return parameter + weights; }
@@ -29,15 +32,14 @@ struct Plan {
   Spec spec;
   std::vector<Stage> stages;
   std::int64_t parameters = 0;
-  std::int64_t slot_size = 0;                    // floats of one tile's partial gradients
-  std::int64_t gradient[2] = {0, 0}, lanes = 0;  // offsets in the arena
-  std::int64_t arena = 0;                        // floats of one tile
-  int first_trained = 0;                         // the stage where the backward pass ends; -1: nothing to train
+  std::int64_t slot_size = 0;         // floats of one tile's partial gradients
+  std::int64_t slope = 0, lanes = 0;  // offsets in the arena: gradient of the output, partial sums
+  std::int64_t arena = 0;             // floats of one tile
+  int first_trained = 0;              // the stage where the backward pass ends; -1: nothing to train
 
   const Shape& input() const { return spec.input; }
   const Shape& output() const { return stages.empty() ? spec.input : stages.back().out; }
   std::int64_t output_offset() const { return stages.empty() ? 0 : stages.back().y; }
-  std::string text() const;
 };
 
 // Throws std::invalid_argument where a layer does not fit the one before it.

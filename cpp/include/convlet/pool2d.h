@@ -20,6 +20,14 @@ struct Pool2d {
         pool_output(in.height, padding.top, padding.bottom, kernel.height, dilation.height, stride.height, ceil_mode),
         pool_output(in.width, padding.left, padding.right, kernel.width, dilation.width, stride.width, ceil_mode)};
   }
+
+  // Every pixel lies in exactly one window.
+  bool partitions() const {
+    const Image o = out();
+    return padding.top == 0 && padding.left == 0 && dilation.height == 1 && dilation.width == 1 &&
+           kernel.height == stride.height && kernel.width == stride.width && o.height * stride.height >= in.height &&
+           o.width * stride.width >= in.width;
+  }
 };
 
 // Throws std::invalid_argument that names what was expected and what came; `name` is the op's.

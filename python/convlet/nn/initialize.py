@@ -18,23 +18,30 @@ scheme              weights                           biases                 sou
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, SupportsIndex, TypeAlias
 
 import numpy as np
 
 from .._arrays import Array, choice, integer
 
-__all__ = ["SCHEMES", "Seed", "generator", "initialize"]
+__all__ = ["SCHEMES", "check_seed", "generator", "initialize"]
 
 SCHEMES = ("pytorch", "d2l", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal")
 
-Seed = int | np.random.Generator | None
+if TYPE_CHECKING:  # numpy.random takes 10 ms to import, and inference draws nothing
+    Seed: TypeAlias = int | np.random.Generator | None
 
 
 def generator(op: str, seed: Seed) -> np.random.Generator:
     """The source of random numbers of that seed; ``None`` is another one every time."""
     if seed is None or isinstance(seed, np.random.Generator):
         return np.random.default_rng(seed)
-    return np.random.default_rng(integer(op, "seed", seed, low=0, high=2**64 - 1))
+    return np.random.default_rng(check_seed(op, seed))
+
+
+def check_seed(op: str, seed: SupportsIndex) -> int:
+    """A seed that every generator takes."""
+    return integer(op, "seed", seed, low=0, high=2**64 - 1)
 
 
 def initialize(scheme: str, rng: np.random.Generator, weight: Array, bias: Array | None) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex
 
 from .activation import Sigmoid
 from .avg_pool2d import AvgPool2d
 from .conv2d import Conv2d
 from .flatten import Flatten
-from .initialize import Seed
 from .linear import Linear
 from .sequential import Sequential
+
+if TYPE_CHECKING:
+    from .initialize import Seed
 
 __all__ = ["LeNet"]
 

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from .._arrays import Array, Numbers, Padding, Pair, Sides, as_float32
-from .initialize import Seed, generator, initialize
+from .initialize import check_seed, generator, initialize
 from .parameters import ParameterDict, Slot, write
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from .initialize import Seed
 
 __all__ = ["Keys", "Layer", "Op", "Weighted", "join", "padding_of", "shown"]
 
@@ -165,10 +167,9 @@ class Weighted(Op):
             raise ValueError(
                 f"{name}: expected a weight of at most {LARGEST_COUNT} numbers, got the shape {weight_shape}"
             )
-        generator(name, seed)
+        self.seed = None if seed is None else check_seed(name, seed)
         shapes = {"weight": weight_shape, "bias": weight_shape[:1]}
         self.slot = Slot(shapes if bias else {"weight": weight_shape}, self._draw)
-        self.seed = seed
 
     def _draw(self, views: dict[str, Array]) -> None:
         initialize("pytorch", generator(type(self).__name__, self.seed), views["weight"], views.get("bias"))

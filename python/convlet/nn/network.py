@@ -13,7 +13,6 @@ import numpy as np
 
 from .. import _core, functional
 from .._arrays import Array, Images, Labels, Numbers, aligned, as_images, as_integers, check_labels, integer
-from .._files import load_weights, save_weights
 from .avg_pool2d import AvgPool2d
 from .conv2d import Conv2d
 from .cross_entropy import CrossEntropyLoss
@@ -212,6 +211,8 @@ class Network(Layer):
         Raises:
             OSError: the file cannot be written.
         """
+        from .._files import save_weights  # with what it needs for files, 5 ms that inference does without
+
         save_weights(path, self.state_dict(), metadata)
 
     def load(self, path: str | os.PathLike[str], strict: bool = True) -> Keys:
@@ -228,6 +229,8 @@ class Network(Layer):
             OSError: the file cannot be read.
             ValueError: it is no such file, or corrupt, or its names or shapes are not those of the net.
         """
+        from .._files import load_weights
+
         state, _ = load_weights(path)
         return self.load_state_dict(state, strict)
 
