@@ -36,9 +36,9 @@ class NumpyLeNet:
         y = y.reshape(len(y), -1)
         for name in DENSE:
             z = ops.linear(y, w[f"{name}.weight"], w[f"{name}.bias"])
-            kept[name] = y, z
-            y = z if name == DENSE[-1] else sigmoid(z)
-            kept[name] = kept[name][0], y
+            active = z if name == DENSE[-1] else sigmoid(z)
+            kept[name] = y, active
+            y = active
         shifted = y - y.max(axis=1, keepdims=True)
         log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         rows = np.arange(len(y))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,8 @@ def model(state: Mapping[str, Array]) -> bytes:
     """Logits of images (N, 1, 28, 28), with the weights of `state`; needs the package onnx."""
     from onnx import TensorProto, helper, numpy_helper
 
-    nodes, current = [], "images"
+    nodes: list[Any] = []
+    current = "images"
 
     def add(kind: str, *weights: str, **attributes: object) -> None:
         nonlocal current

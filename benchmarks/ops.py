@@ -3,8 +3,7 @@
     python benchmarks/ops.py [--against numpy,torch] [--threads 2] [--out FILE]
 
 Batch 256. A backward pass gives dx, dw and db together, as the functions do. NumPy stands there twice: in
-plain loops, on one image because they take so long, and as matrix products over columns (pooling: sums of
-slices) on the whole batch.
+plain loops, on one image because they take so long, and at its best, on the whole batch.
 """
 
 from __future__ import annotations
@@ -12,8 +11,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -27,6 +25,8 @@ from torch_lenet import torch_with
 
 LIMIT = 1e-5
 """Of each result, relative to its largest value."""
+
+NUMPY_FORMS = {"conv2d": "im2col with BLAS", "avg_pool2d": "sums of slices", "linear": "BLAS"}
 
 Array = NDArray[np.float32]
 Pass = Literal["forward", "backward"]
@@ -65,20 +65,24 @@ LAYERS = (
 )
 
 
+@dataclass(frozen=True)
 class Operands:
-    """Normally distributed numbers of a layer's shapes, the same for every contender."""
+    """The same for every contender; w and b mean nothing to pooling."""
 
-    def __init__(self, layer: Layer, images: int) -> None:
-        rng = np.random.default_rng(0)
-        draw = partial(rng.standard_normal, dtype=np.float32)
-        self.x, self.dy = draw((images, *layer.x)), draw((images, *layer.y))
-        self.w, self.b = draw(layer.weight), draw(layer.weight[:1])
+    x: Array
+    dy: Array
+    w: Array
+    b: Array
 
     def first(self, images: int) -> Operands:
-        """The same for the first images alone."""
-        part = object.__new__(Operands)
-        part.x, part.dy, part.w, part.b = self.x[:images], self.dy[:images], self.w, self.b
-        return part
+        return replace(self, x=self.x[:images], dy=self.dy[:images])
+
+
+def draw(layer: Layer, images: int) -> Operands:
+    """Normally distributed numbers of a layer's shapes."""
+    rng = np.random.default_rng(0)
+    shapes = (images, *layer.x), (images, *layer.y), layer.weight, layer.weight[:1]
+    return Operands(*(np.asarray(rng.standard_normal(shape, dtype=np.float32)) for shape in shapes))
 
 
 def convlet_run(layer: Layer, way: Pass, o: Operands) -> Callable[[], Result]:
@@ -134,7 +138,7 @@ def torch_run(torch: Any, layer: Layer, way: Pass, o: Operands, channels_last: b
 def rival_runs(rival: str, layer: Layer, way: Pass, o: Operands, threads: int) -> Runs:
     count = len(o.x)
     if rival == "numpy":
-        yield "NumPy, matrix products", numpy_run(IM2COL, layer, way, o), count
+        yield f"NumPy, {NUMPY_FORMS[layer.kind]}", numpy_run(IM2COL, layer, way, o), count
         yield "NumPy, plain loops, 1 image", numpy_run(LOOPS, layer, way, o.first(1)), 1
     elif rival == "torch":
         torch = torch_with(threads)
@@ -155,7 +159,7 @@ def prove_equal(name: str, got: Result, expected: Result) -> float:
 
 def cell(layer: Layer, way: Pass, options: suite.Options) -> Cell:
     count = 8 if options.quick else 256
-    operands = Operands(layer, count)
+    operands = draw(layer, count)
     run = convlet_run(layer, way, operands)
     contenders, skipped, worst = [Contender("convlet", run, count)], {}, 0.0
     for rival in options.against:

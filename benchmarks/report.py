@@ -65,7 +65,7 @@ def plot(result: dict[str, Any], folder: Path) -> list[Path]:
 
     folder.mkdir(parents=True, exist_ok=True)
     cells, written = result["cells"], []
-    figure, axes = plt.subplots(len(cells), 1, figsize=(7, 1 + 1.8 * len(cells)), squeeze=False)
+    figure, axes = plt.subplots(len(cells), 1, figsize=(8, 1 + 1.8 * len(cells)), squeeze=False)
     for cell, ax in zip(cells, axes[:, 0], strict=True):
         rates = [row["images_per_second"] for row in cell["rows"]]
         middle = [rate["median"] for rate in rates]
@@ -76,7 +76,8 @@ def plot(result: dict[str, Any], folder: Path) -> list[Path]:
         colors = ["tab:orange", *["tab:gray"] * (len(rates) - 1)]
         ax.barh([row["name"] for row in cell["rows"]], middle, xerr=errors, color=colors)
         ax.invert_yaxis()
-        ax.set(xscale="log", xlabel="images/s", title=cell["cell"])
+        ax.set(xscale="log", xlabel="images/s")
+        ax.set_title(cell["cell"], fontsize="medium")
     figure.tight_layout()
     written.append(folder / f"{result['suite']}.svg")
     figure.savefig(written[-1])
@@ -90,7 +91,7 @@ def plot(result: dict[str, Any], folder: Path) -> list[Path]:
 
 def _roofline(plt: Any, cells: list[dict[str, Any]], path: Path) -> None:
     """GFLOP/s over the multiply-adds that each byte allows, under the measured peak."""
-    figure, ax = plt.subplots(figsize=(7, 5))
+    figure, ax = plt.subplots(figsize=(10, 5))
     for cell in cells:
         intensity = cell["flop_per_image"] / cell["bytes_per_image"]
         line = ax.plot(intensity, cell["rows"][0]["gflops"]["median"], "o", label=cell["cell"])[0]
@@ -99,7 +100,7 @@ def _roofline(plt: Any, cells: list[dict[str, Any]], path: Path) -> None:
     peaks = [cell["peak_gflops"]["median"] for cell in cells]
     ax.axhline(max(peaks), color="black", label="FMA peak")
     ax.set(xscale="log", yscale="log", xlabel="FLOP a byte", ylabel="GFLOP/s", title="o convlet, x rivals")
-    ax.legend(fontsize="small")
+    ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     figure.tight_layout()
     figure.savefig(path)
     plt.close(figure)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import report
 from convlet import _core, datasets
@@ -73,13 +74,14 @@ def run(name: str, cells: Cells, arguments: argparse.Namespace) -> int:
         threads=options.threads,
     )
     _core.set_threads(options.threads)
-    result = {"suite": name, "quick": options.quick, "machine": machine(options.threads), "cells": []}
+    done: list[dict[str, Any]] = []
+    result = {"suite": name, "quick": options.quick, "machine": machine(options.threads), "cells": done}
     print(report.heading(result), flush=True)
     try:
         with blas_threads(options.threads):
             for cell in cells(options):
-                result["cells"].append(measure(cell, effort))
-                print("\n" + report.table(result["cells"][-1]), flush=True)
+                done.append(measure(cell, effort))
+                print("\n" + report.table(done[-1]), flush=True)
     except NotEqualError as error:
         print(f"not equal, so not timed: {error}", file=sys.stderr)
         return 1

@@ -5,7 +5,7 @@
 The published figures are of 33 printed runs of the book's cell, which spread too widely to judge by one:
 training loss 0.455-0.512 (median 0.469), training accuracy 0.803-0.831 (0.824), test accuracy 0.761-0.826
 (0.802). The training figures are means over the last epoch, each batch before its update, as the book prints
-them. Prints a Markdown table; the exit status is 1 if a mean lies outside.
+them. Prints a Markdown table; the exit status is 1 if a mean lies outside, 2 if the data cannot be had.
 """
 
 from __future__ import annotations
@@ -76,7 +76,11 @@ def main() -> int:
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there too")
     arguments = parser.parse_args()
     recipe = recipes.get("d2l")
-    train_set, test_set = (datasets.FashionMNIST(arguments.data_dir, train=part) for part in (True, False))
+    try:
+        train_set, test_set = (datasets.FashionMNIST(arguments.data_dir, part) for part in (True, False))
+    except (OSError, ValueError) as error:
+        print(f"ten_seeds: {error}", file=sys.stderr)
+        return 2
     rows = []
     for seed in range(arguments.seeds):
         rows.append(train(train_set, test_set, recipe, seed))

@@ -15,9 +15,10 @@ inline void pause() {
 }  // namespace
 
 // open() writes the value and then reads the sleepers; a waiter adds itself to the sleepers and then reads the
-// value. Both in sequentially consistent order, so at least one of them sees the other.
+// value. Both in sequentially consistent order, so at least one of them sees the other. (An exchange costs what such
+// a store costs, and emulators of ARM on x86 keep its order with the load behind it, which they do not for a store.)
 void Gate::open(uint32_t value) {
-  value_.store(value, std::memory_order_seq_cst);
+  value_.exchange(value, std::memory_order_seq_cst);
   if (sleepers_.load(std::memory_order_seq_cst) == 0) return;
   // A sleeper between its look at the value and its sleep holds the mutex; after this it is asleep or gone.
   {

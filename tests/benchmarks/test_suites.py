@@ -87,7 +87,7 @@ def test_op_with_a_planted_difference_is_not_equal(way: str):
     """One number of the rival's weight is changed in the third digit."""
     ops, measure = importlib.import_module("ops"), importlib.import_module("measure")
     layer = next(layer for layer in ops.LAYERS if layer.kind == "conv2d")
-    operands = ops.Operands(layer, 3)
+    operands = ops.draw(layer, 3)
     expected = ops.convlet_run(layer, way, operands)()
     assert ops.prove_equal(way, ops.numpy_run(ops.IM2COL, layer, way, operands)(), expected) <= ops.LIMIT
     operands.w[0, 0, 0, 0] += np.float32(0.002)
