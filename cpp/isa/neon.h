@@ -47,6 +47,7 @@ CONVLET_INLINE Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.v, b.v)}; }
 CONVLET_INLINE Vec operator/(Vec a, Vec b) { return {vdivq_f32(a.v, b.v)}; }
 CONVLET_INLINE Vec sqrt(Vec a) { return {vsqrtq_f32(a.v)}; }
 CONVLET_INLINE Vec round(Vec a) { return {vrndnq_f32(a.v)}; }
+CONVLET_INLINE Vec minus_magnitude(Vec a) { return {vnegq_f32(vabsq_f32(a.v))}; }
 CONVLET_INLINE Vec magnitude(Vec a) { return {vabsq_f32(a.v)}; }
 CONVLET_INLINE Vec with_sign(Vec a, Vec s) {  // a >= 0
   return {vbslq_f32(vdupq_n_u32(0x80000000u), s.v, a.v)};

@@ -46,6 +46,7 @@ CONVLET_INLINE Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
 CONVLET_INLINE Vec sqrt(Vec a) { return {_mm_sqrt_ps(a.v)}; }
 CONVLET_INLINE Vec max(Vec a, Vec b) { return {_mm_max_ps(a.v, b.v)}; }              // b where either is NaN
 CONVLET_INLINE Vec round(Vec a) { return {_mm_cvtepi32_ps(_mm_cvtps_epi32(a.v))}; }  // |a| < 2^31
+CONVLET_INLINE Vec minus_magnitude(Vec a) { return {_mm_or_ps(_mm_set1_ps(-0.0f), a.v)}; }
 CONVLET_INLINE Vec magnitude(Vec a) { return {_mm_andnot_ps(_mm_set1_ps(-0.0f), a.v)}; }
 CONVLET_INLINE Vec with_sign(Vec a, Vec s) {  // a >= 0
   return {_mm_or_ps(a.v, _mm_and_ps(_mm_set1_ps(-0.0f), s.v))};

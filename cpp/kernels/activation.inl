@@ -7,39 +7,39 @@
 constexpr float kLog2e = 0x1.715476p+0f;
 constexpr float kLn2High = 0x1.62e4p-1f, kLn2Low = 0x1.7f7d1cp-20f;  // the product of the first with |n| < 2^9 is exact
 
-struct Reduced {  // e^x = 2^n (1 + r + r^2 p), |r| <= ln(2) / 2
-  Vec n, r, p;
+struct Reduced {  // e^x = 2^n (1 + r q), |r| <= ln(2) / 2
+  Vec n, r, q;
 };
 
 // The polynomial is the near-minimax fit (Chebyshev nodes) of (e^r - 1 - r) / r^2; its error is 0.1 ulp of e^r.
 CONVLET_INLINE Reduced reduce(Vec x) {
   const Vec n = round(x * set(kLog2e));
   const Vec r = fma(n, set(-kLn2Low), fma(n, set(-kLn2High), x));
-  Vec p = set(0x1.6d113cp-10f);
-  p = fma(p, r, set(0x1.120ba2p-7f));
-  p = fma(p, r, set(0x1.55551ap-5f));
-  p = fma(p, r, set(0x1.5554dcp-3f));
-  p = fma(p, r, set(0.5f));
-  return {n, r, p};
+  Vec q = set(0x1.6d113cp-10f);
+  q = fma(q, r, set(0x1.120ba2p-7f));
+  q = fma(q, r, set(0x1.55551ap-5f));
+  q = fma(q, r, set(0x1.5554dcp-3f));
+  q = fma(q, r, set(0.5f));
+  return {n, r, fma(q, r, set(1.0f))};
 }
 
 // e^x for x <= 0; below -105 the result is zero.
 CONVLET_INLINE Vec exp_negative(Vec x) {
   const Reduced e = reduce(max(set(-105.0f), x));
-  return scale(fma(e.r * e.r, e.p, e.r) + set(1.0f), e.n);
+  return scale(fma(e.q, e.r, set(1.0f)), e.n);
 }
 
 // t = e^-|x| never overflows; sigmoid(-x) = t / (1 + t), so tiny results keep their relative precision.
 CONVLET_INLINE Vec sigmoid(Vec x) {
-  const Vec t = exp_negative(set(0.0f) - magnitude(x));
+  const Vec t = exp_negative(minus_magnitude(x));
   return select(less(x, set(0.0f)), t, set(1.0f)) / (set(1.0f) + t);
 }
 
 // tanh|x| = -m / (2 + m) with m = e^-2|x| - 1, computed without cancellation; beyond 10 it rounds to 1.
 CONVLET_INLINE Vec tanh(Vec x) {
-  const Reduced e = reduce(max(set(-20.0f), set(-2.0f) * magnitude(x)));
+  const Reduced e = reduce(max(set(-20.0f), set(2.0f) * minus_magnitude(x)));
   const Vec power = scale(set(1.0f), e.n);
-  const Vec m = fma(power, fma(e.r * e.r, e.p, e.r), power - set(1.0f));
+  const Vec m = fma(power, e.q * e.r, power - set(1.0f));
   return with_sign(magnitude(m) / (set(2.0f) + m), x);
 }
 
