@@ -105,6 +105,8 @@ py::array_t<T> make(const std::vector<std::int64_t>& shape) {
   return py::array_t<T>(std::vector<py::ssize_t>(shape.begin(), shape.end()));
 }
 
+inline std::vector<std::int64_t> sizes_of(const py::array& a) { return {a.shape(), a.shape() + a.ndim()}; }
+
 using Two = std::pair<std::int64_t, std::int64_t>;
 using Four = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
 

@@ -9,11 +9,9 @@
 namespace convlet::bindings {
 namespace {
 
-std::vector<std::int64_t> shape_of(const py::array& a) { return {a.shape(), a.shape() + a.ndim()}; }
-
 float* write_like(const char* op, const char* name, py::array& a, const py::array& parameter) {
   float* data = write(op, name, a);
-  check_shape(op, name, a, shape_of(parameter), " to match its parameter");
+  check_shape(op, name, a, sizes_of(parameter), " to match its parameter");
   return data;
 }
 
@@ -22,7 +20,7 @@ void sgd_step(py::array parameter, const py::array& gradient, std::optional<py::
   constexpr const char* kOp = "sgd";
   float* p = write(kOp, "parameter", parameter);
   const float* g = read(kOp, "gradient", gradient);
-  check_shape(kOp, "gradient", gradient, shape_of(parameter), " to match its parameter");
+  check_shape(kOp, "gradient", gradient, sizes_of(parameter), " to match its parameter");
   if (momentum != 0 && !momentum_buffer) refuse(kOp, "a momentum buffer where momentum is not 0", "None");
   float* buffer = momentum_buffer ? write_like(kOp, "momentum_buffer", *momentum_buffer, parameter) : nullptr;
   Optimizer optimizer;
@@ -41,7 +39,7 @@ void adam_step(py::array parameter, const py::array& gradient, py::array m, py::
   constexpr const char* kOp = "adam";
   float* p = write(kOp, "parameter", parameter);
   const float* g = read(kOp, "gradient", gradient);
-  check_shape(kOp, "gradient", gradient, shape_of(parameter), " to match its parameter");
+  check_shape(kOp, "gradient", gradient, sizes_of(parameter), " to match its parameter");
   float *mp = write_like(kOp, "m", m, parameter), *vp = write_like(kOp, "v", v, parameter);
   if (step < 1) refuse(kOp, "a step of at least 1", std::to_string(step));
   Optimizer optimizer;

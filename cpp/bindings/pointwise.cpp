@@ -6,14 +6,12 @@
 namespace convlet::bindings {
 namespace {
 
-std::vector<std::int64_t> shape_of(const py::array& a) { return {a.shape(), a.shape() + a.ndim()}; }
-
 void bind_activation(py::module_& m, const char* name, const char* backward, Activation kind) {
   m.def(
       name,
       [name, kind](const py::array& x) {
         const float* xp = read(name, "x", x);
-        py::array_t<float> y = make(shape_of(x));
+        py::array_t<float> y = make(sizes_of(x));
         float* yp = y.mutable_data();
         const std::int64_t count = x.size();
         const Released released;
@@ -25,8 +23,8 @@ void bind_activation(py::module_& m, const char* name, const char* backward, Act
       backward,
       [backward, kind](const py::array& dy, const py::array& y) {
         const float *dyp = read(backward, "dy", dy), *yp = read(backward, "y", y);
-        check_shape(backward, "dy", dy, shape_of(y), " to match y");
-        py::array_t<float> dx = make(shape_of(y));
+        check_shape(backward, "dy", dy, sizes_of(y), " to match y");
+        py::array_t<float> dx = make(sizes_of(y));
         float* dxp = dx.mutable_data();
         const std::int64_t count = y.size();
         const Released released;
@@ -49,7 +47,7 @@ void bind_rows(py::module_& m, const char* name, const char* backward, Rows op, 
       [name, op](const py::array& x) {
         const float* xp = read(name, "x", x, {"rows", "classes"});
         check_classes(name, x);
-        py::array_t<float> y = make(shape_of(x));
+        py::array_t<float> y = make(sizes_of(x));
         float* yp = y.mutable_data();
         const std::int64_t rows = x.shape(0), classes = x.shape(1);
         const Released released;
@@ -61,9 +59,9 @@ void bind_rows(py::module_& m, const char* name, const char* backward, Rows op, 
       backward,
       [backward, op_backward](const py::array& dy, const py::array& y) {
         const float *dyp = read(backward, "dy", dy), *yp = read(backward, "y", y, {"rows", "classes"});
-        check_shape(backward, "dy", dy, shape_of(y), " to match y");
+        check_shape(backward, "dy", dy, sizes_of(y), " to match y");
         check_classes(backward, y);
-        py::array_t<float> dx = make(shape_of(y));
+        py::array_t<float> dx = make(sizes_of(y));
         float* dxp = dx.mutable_data();
         const std::int64_t rows = y.shape(0), classes = y.shape(1);
         const Released released;

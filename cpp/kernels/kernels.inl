@@ -7,10 +7,10 @@ constexpr int larger(int a, int b) { return a > b ? a : b; }
 
 // clang-format off
 #include "kernels/activation.inl"
-#include "kernels/correlation.inl"
-#include "kernels/weight_gradient.inl"
+#include "kernels/conv2d.inl"
+#include "kernels/conv2d_backward.inl"
 #include "kernels/linear.inl"
-#include "kernels/pooling.inl"
+#include "kernels/pool2d.inl"
 #include "kernels/softmax.inl"
 #include "kernels/pack.inl"
 #include "kernels/optimizer.inl"

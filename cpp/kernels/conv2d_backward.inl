@@ -1,4 +1,4 @@
-// Weight gradient of a convolution over a tile.
+// Weight gradient of conv2d over a tile, and the sums that gradients of biases need.
 //
 //   dw[o][c][kh][kw][n] = sum over positions p of dy[o][p][n] x[c][p + (kh, kw)][n]
 //

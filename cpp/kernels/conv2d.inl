@@ -1,4 +1,4 @@
-// Correlation of a tile: conv2d forward and input gradient, linear forward and input gradient.
+// conv2d of a tile, forward and input gradient, as one correlation; linear is its case of 1x1 images.
 //
 //   y[o][p][n] = bias[o] + sum over c, kh, kw of w[o][c][kh][kw] x[c][p + (kh, kw)][n]
 //
