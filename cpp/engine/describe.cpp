@@ -14,8 +14,8 @@ constexpr std::int64_t kTileBytes = kTile * std::int64_t{sizeof(float)};
 void append_row(std::string& table, const std::string& layer, const std::string& output, const std::string& parameters,
                 const std::string& multiply_adds, const std::string& bytes, const std::string& block) {
   char line[200];
-  std::snprintf(line, sizeof line, "%-12s %-16s %12s %14s %12s %6s", layer.c_str(), output.c_str(),
-                parameters.c_str(), multiply_adds.c_str(), bytes.c_str(), block.c_str());
+  std::snprintf(line, sizeof line, "%-12s %-16s %12s %14s %12s %6s", layer.c_str(), output.c_str(), parameters.c_str(),
+                multiply_adds.c_str(), bytes.c_str(), block.c_str());
   std::string text = line;
   text.erase(text.find_last_not_of(' ') + 1);
   table += text + '\n';
