@@ -30,8 +30,9 @@ std::atomic<const Kernels*> selected{nullptr};
 }  // namespace
 
 const std::vector<const Kernels*>& available_kernels() {
-  static const std::vector<const Kernels*> list = detect();
-  return list;
+  // Never destroyed: a daemon thread may still ask while the process exits.
+  static const auto* list = new std::vector<const Kernels*>(detect());
+  return *list;
 }
 
 const Kernels& kernels() {
