@@ -5,19 +5,17 @@ once may be the copy compiled for AVX-512: an older CPU would die on it. So ever
 dispatch must define its table of kernels and nothing else that other objects see, run nothing at load time,
 and call only the C library.
 
-Usage: python scripts/check_symbols.py    (needs CMake, the C++ compiler and nm)
+Usage: python scripts/check_symbols.py [--objects FOLDER]    (needs CMake, the C++ compiler and nm)
 """
 
 from __future__ import annotations
 
-import json
-import shlex
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from isa_objects import check_parser, objects_in
+
 C_LIBRARY = {
     "memcpy",
     "memmove",
@@ -27,25 +25,6 @@ C_LIBRARY = {
     "__stack_chk_fail",
     "_GLOBAL_OFFSET_TABLE_",
 }
-
-
-def compile_commands(build: Path) -> dict[str, tuple[list[str], str]]:
-    """Configure the library as CMake builds it; command and folder for each file of an instruction set."""
-    options = ["-DCONVLET_PYTHON=OFF", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"]
-    subprocess.run(["cmake", "-S", ROOT, "-B", build, *options], check=True, stdout=subprocess.DEVNULL)
-    entries = json.loads((build / "compile_commands.json").read_text())
-    files = {Path(entry["file"]): entry for entry in entries}
-    return {
-        file.stem: (shlex.split(entry["command"]), entry["directory"])
-        for file, entry in files.items()
-        if file.parent == ROOT / "cpp/isa" and file.stem != "dispatch"
-    }
-
-
-def compile_object(command: list[str], folder: str, target: Path) -> None:
-    """Run a compile command with another output file."""
-    command[command.index("-o") + 1] = str(target)
-    subprocess.run(command, cwd=folder, check=True)
 
 
 def complaints(isa: str, object_file: Path) -> list[str]:
@@ -68,18 +47,17 @@ def complaints(isa: str, object_file: Path) -> list[str]:
 
 
 def main() -> int:
-    """Compile and check every instruction set of this machine's processor; print what was found."""
+    """Check every instruction set of this machine's processor; print what was found."""
+    parser = check_parser(__doc__)
     failures = 0
-    with tempfile.TemporaryDirectory() as folder:
-        commands = compile_commands(Path(folder))
-        for isa, (command, directory) in sorted(commands.items()):
-            object_file = Path(folder) / f"{isa}.o"
-            compile_object(command, directory, object_file)
+    with objects_in(parser.parse_args().objects) as objects:
+        tables = {isa: path for isa, path in sorted(objects.items()) if isa != "dispatch"}
+        for isa, object_file in tables.items():
             for complaint in complaints(isa, object_file):
                 failures += 1
                 print(f"cpp/isa/{isa}.cpp {complaint}")
-    print(f"symbols of {', '.join(sorted(commands))}: {failures or 'no'} complaints")
-    return 1 if failures or not commands else 0
+    print(f"symbols of {', '.join(tables)}: {failures or 'no'} complaints")
+    return 1 if failures or not tables else 0
 
 
 if __name__ == "__main__":
