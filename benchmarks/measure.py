@@ -1,33 +1,31 @@
 """Times several ways of doing one thing in turn, A B C A B C ..., next to the machine's limit.
 
 Machines are shared and their clocks drift, so a figure alone says little: each repetition times every
-contender and the peak of the multiply-add units once, and ratios are taken within a repetition. Everything is
-counted in images.
+contender and the peak of the multiply-add units once, and ratios are taken within a repetition. Shares of the
+peak are of the highest that was seen. Everything is counted in images.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import platform
-import statistics
-import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-import convlet
 from convlet import _core
+from machine import spread
+from memory import added_bytes
 
-PACKAGES = ("convlet", "numpy", "torch", "onnxruntime", "threadpoolctl")
 SETTLE_SECONDS = 0.005  # after this the threads of the contender before have gone to sleep
+
+Kind = Literal["rivals", "convolution", "sweep"]
+"""How a cell is reported: in a table of its own, in a row of one for all convolutions, or in a table without
+rivals, where one contender works on different sizes."""
 
 
 class NotEqualError(Exception):
@@ -45,6 +43,8 @@ class Contender:
     name: str
     run: Callable[[], object]
     images: int = 1
+    prepare: Callable[[], object] | None = None
+    """Called before each repetition, outside the clock."""
 
 
 @dataclass
@@ -60,6 +60,11 @@ class Cell:
     """Of one image: operands and results, each moved once."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Rivals that could not run, with the reason."""
+    kind: Kind = "rivals"
+    threads: int | None = None
+    """Of every contender and of the peak; None for the suite's."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """Plain data by which reports and pictures tell cells apart."""
 
 
 @dataclass(frozen=True)
@@ -86,44 +91,57 @@ def check_equal(what: str, got: Any, expected: Any, tolerance: float) -> float:
     return difference
 
 
-def spread(values: Sequence[float]) -> dict[str, float]:
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+def check_all_equal(what: str, got: Iterable[Any], expected: Sequence[Any], tolerance: float) -> float:
+    """The same for several results, each against its own largest value; the worst difference."""
+    return max(
+        check_equal(f"{what}: result {i}", np.asarray(one), other, tolerance)
+        for i, (one, other) in enumerate(zip(got, expected, strict=True))
+    )
 
 
 def measure(cell: Cell, effort: Effort) -> dict[str, Any]:
     """Run the cell's contenders in turn; plain data with every repetition's figures and their spreads."""
-    calls = [_calls(contender.run, effort.seconds) for contender in cell.contenders]
+    threads = cell.threads or effort.threads
+    warm = [_warm_up(contender, effort.seconds) for contender in cell.contenders]
     rates: list[list[float]] = [[] for _ in cell.contenders]
     peaks: list[float] = []
     for _ in range(effort.repetitions):
-        peaks.append(_core.fma_peak(effort.threads, effort.peak_seconds))
-        for contender, count, rate in zip(cell.contenders, calls, rates, strict=True):
-            rate.append(contender.images / _seconds(contender.run, count))
+        peaks.append(_core.fma_peak(threads, effort.peak_seconds))
+        for contender, (calls, _), rate in zip(cell.contenders, warm, rates, strict=True):
+            rate.append(contender.images / _seconds(contender, calls))
     rows = [
-        _row(contender, rate, rates[0], peaks, cell)
-        for contender, rate in zip(cell.contenders, rates, strict=True)
+        _row(contender, rate, rates[0], peaks, cell, added)
+        for contender, rate, (_, added) in zip(cell.contenders, rates, warm, strict=True)
     ]
     return {
         "cell": cell.name,
+        "kind": cell.kind,
+        "threads": threads,
         "proof": cell.proof,
         "flop_per_image": cell.flop,
         "bytes_per_image": cell.traffic_bytes,
         "peak_gflops": spread(peaks),
         "rows": rows,
         "skipped": cell.skipped,
+        **cell.details,
     }
 
 
-def _calls(run: Callable[[], object], seconds: float) -> int:
-    """How many calls take so long; the first one, which may compile or allocate, does not count."""
-    run()
+def _warm_up(contender: Contender, seconds: float) -> tuple[int, int | None]:
+    """How many calls take so long, and the memory that one adds; the first may still compile or allocate."""
+    if contender.prepare:
+        contender.prepare()
+    added = added_bytes(contender.run)
     begin = time.perf_counter()
-    run()
-    return max(1, math.ceil(seconds / (time.perf_counter() - begin)))
+    contender.run()
+    return max(1, math.ceil(seconds / (time.perf_counter() - begin))), added
 
 
-def _seconds(run: Callable[[], object], calls: int) -> float:
+def _seconds(contender: Contender, calls: int) -> float:
     """Of one call. Short ones begin with a call that fills the caches and wakes the threads."""
+    run = contender.run
+    if contender.prepare:
+        contender.prepare()
     time.sleep(SETTLE_SECONDS)
     if calls > 1:
         run()
@@ -134,62 +152,26 @@ def _seconds(run: Callable[[], object], calls: int) -> float:
 
 
 def _row(
-    contender: Contender, rate: list[float], first: list[float], peaks: list[float], cell: Cell
+    contender: Contender,
+    rate: list[float],
+    first: list[float],
+    peaks: list[float],
+    cell: Cell,
+    added: int | None,
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": contender.name,
         "images_per_call": contender.images,
         "images_per_second": {**spread(rate), "all": rate},
         "convlet_is_faster_by": spread([a / b for a, b in zip(first, rate, strict=True)]),
+        "added_memory_bytes": added,
     }
     if cell.flop is not None:
         row["gflops"] = spread([cell.flop * r / 1e9 for r in rate])
-        row["share_of_peak"] = spread(
-            [cell.flop * r / 1e9 / peak for r, peak in zip(rate, peaks, strict=True)]
-        )
+        row["share_of_peak"] = spread([cell.flop * r / 1e9 / max(peaks) for r in rate])
     if cell.traffic_bytes is not None:
         row["gigabytes_per_second"] = spread([cell.traffic_bytes * r / 1e9 for r in rate])
     return row
-
-
-def machine(threads: int) -> dict[str, Any]:
-    """What the figures depend on besides the code, and which code it was."""
-    return {
-        "cpu": _core.cpu_name(),
-        "isa": _core.isa(),
-        "isas": _core.available_isas(),
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "threads": threads,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "versions": {name: version for name in PACKAGES if (version := _version(name))},
-        "commit": _commit(),
-        "load_average": load_average(),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    }
-
-
-def load_average() -> tuple[float, float, float] | None:
-    """Processes that want to run, over the last 1, 5 and 15 minutes."""
-    return os.getloadavg() if hasattr(os, "getloadavg") else None
-
-
-def _version(package: str) -> str | None:
-    try:
-        return convlet.__version__ if package == "convlet" else metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _commit() -> str:
-    """Of the source tree around this file, with a mark if a tracked file differs from it."""
-    git = ["git", "-C", str(Path(__file__).parent)]
-    try:
-        head = subprocess.check_output([*git, "rev-parse", "HEAD"], stderr=subprocess.DEVNULL, text=True)
-        changed = subprocess.check_output([*git, "status", "--porcelain", "--untracked-files=no"], text=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return head.strip() + ("-modified" if changed.strip() else "")
 
 
 def write_json(path: str | Path, result: dict[str, Any]) -> None:

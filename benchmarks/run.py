@@ -1,21 +1,35 @@
-"""Runs a benchmark suite, each cell of which first proves that all contenders compute the same.
+"""Runs the benchmark suites, each cell of which first proves that all contenders compute the same.
 
-    python benchmarks/run.py [--suite train|infer|ops] [--against numpy,torch,...] [--out FILE]
+    python benchmarks/run.py [--suite ops|train|infer|scale|cold] [--against numpy,torch,...] [--out FILE]
 
-Without --suite all suites run, and --out FILE.json becomes FILE-train.json and so on. The other options are
-those of the suites' own scripts.
+ops    every convolution of shapes.toml, LeNet's other layers, and a look for cliffs between batch sizes
+train  whole training loops: the article's LeNet, wider ones, nets of ReLU and max pooling
+infer  LeNet on 10,000 images and on one
+scale  convlet alone: threads, batch sizes, small work
+cold   processes: import, first prediction, the whole run from the command line; peak memory
+
+A rival takes part if it is installed. Without --suite all suites run, and --out FILE.json becomes
+FILE-ops.json and so on. Progress goes to standard error, the report to standard output as Markdown.
 """
 
 from __future__ import annotations
 
 import sys
 
+import cold
 import infer
 import ops
+import scale
 import suite
-import train_lenet
+import train
 
-SUITES = {"train": train_lenet.cells, "infer": infer.cells, "ops": ops.cells}
+SUITES: dict[str, suite.Suite] = {
+    "ops": ops.cells,
+    "train": train.cells,
+    "infer": infer.cells,
+    "scale": scale.cells,
+    "cold": cold.cells,
+}
 
 
 def main() -> int:

@@ -13,6 +13,12 @@ import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
+PACKAGES = {"torch": "torch", "jax": "jax", "onnxruntime": "onnxruntime"}
+TITLES = {"torch": "PyTorch", "jax": "JAX", "onnxruntime": "ONNX Runtime"}
+
+needs_toml = pytest.mark.skipif(
+    sys.version_info < (3, 11) and find_spec("tomli") is None, reason="Python 3.10 reads TOML with tomli"
+)
 
 
 def start(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -20,107 +26,165 @@ def start(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def quick(script: str, out: Path, *arguments: str) -> dict:
-    done = start(FOLDER / script, "--quick", "--threads", "1", *arguments, "--out", out)
+def quick(out: Path, suite: str, *arguments: str, against: str = "") -> dict:
+    choice = ("--suite", suite, "--against", against, *arguments)
+    done = start(FOLDER / "run.py", "--quick", "--threads", "1", *choice, "--out", out)
     assert done.returncode == 0, done.stderr
     return json.loads(out.read_text())
 
 
-@pytest.mark.parametrize("suite, cells", [("train", 1), ("infer", 2), ("ops", 14)])
-def test_suite_runs_in_its_quick_form_and_is_reported(suite: str, cells: int, tmp_path: Path):
+@needs_toml
+@pytest.mark.parametrize(
+    "suite, against, pattern, cells",
+    [
+        ("ops", "numpy", "*stride 2:*", 8),
+        ("ops", "numpy", "lenet conv2*1 thread*", 2),
+        ("ops", "", "No cliffs*", 2),
+        ("ops", "numpy", "dense*", 6),
+        ("ops", "numpy", "average pool*", 4),
+        ("train", "numpy", "LeNet, batch*", 1),
+        ("train", "", "[!L]*", 1),
+        ("infer", "", "*", 2),
+        ("scale", "", "*", 16),
+        ("cold", "", "*", 3),
+    ],
+)
+def test_suite_runs_in_its_quick_form_and_is_reported(
+    suite: str, against: str, pattern: str, cells: int, tmp_path: Path
+):
     out = tmp_path / "figures.json"
-    result = quick("run.py", out, "--suite", suite, "--against", "numpy")
+    result = quick(out, suite, "--cells", pattern, against=against)
     assert result["suite"] == suite
     assert len(result["cells"]) == cells
+    assert not result["not_equal"]
     for cell in result["cells"]:
-        assert cell["rows"][0]["name"] == "convlet"
-        assert all(len(row["images_per_second"]["all"]) == 2 for row in cell["rows"])
-    report = start(FOLDER / "report.py", out, "--plots", tmp_path)
+        assert all(len(row.get("images_per_second", row.get("time"))["all"]) == 2 for row in cell["rows"])
+    report = start(FOLDER / "report.py", out)
     assert report.returncode == 0, report.stderr
-    assert report.stdout.count("\n| convlet |") == cells
-    assert (tmp_path / f"{suite}.svg").exists()
+    for cell in result["cells"]:
+        assert cell.get("title", cell["cell"]) in report.stdout
 
 
-@pytest.mark.parametrize("script", ["train_lenet.py", "infer.py", "ops.py"])
-@pytest.mark.torch
-def test_suite_measures_torch(script: str, tmp_path: Path):
-    pytest.importorskip("torch")
-    result = quick(script, tmp_path / "figures.json", "--against", "torch")
-    assert all(any("PyTorch" in row["name"] for row in cell["rows"]) for cell in result["cells"])
+@needs_toml
+@pytest.mark.parametrize("rival", [pytest.param("torch", marks=pytest.mark.torch), "jax", "onnxruntime"])
+@pytest.mark.parametrize(
+    "suite, pattern",
+    [
+        ("ops", "cifar first*"),
+        ("ops", "lenet conv1*1 thread*"),
+        ("train", "LeNet, batch*"),
+        ("train", "CIFAR*"),
+        ("infer", "*"),
+        ("cold", "*"),
+    ],
+)
+def test_suite_measures_a_rival(suite: str, pattern: str, rival: str, tmp_path: Path):
+    """Where it is installed; not every suite has every rival."""
+    of_suite = {"ops": "torch", "train": "torch jax", "infer": "torch jax onnxruntime"}
+    if rival not in of_suite.get(suite, "torch jax onnxruntime") or (pattern, rival) == ("CIFAR*", "jax"):
+        pytest.skip(f"{rival} takes no part in these cells")
+    pytest.importorskip(PACKAGES[rival])
+    result = quick(tmp_path / "figures.json", suite, "--cells", pattern, against=rival)
+    assert result["cells"]
+    module = f"import {PACKAGES[rival]}"
+    names = [[row["name"] for row in cell["rows"]] for cell in result["cells"]]
+    assert any(TITLES[rival] in name or module in name for rows in names for name in rows)
 
 
-@pytest.mark.skipif(find_spec("onnxruntime") is not None, reason="ONNX Runtime is installed")
-def test_missing_rival_is_named_with_the_reason(tmp_path: Path):
-    result = quick("infer.py", tmp_path / "figures.json", "--against", "onnxruntime")
-    assert result["cells"][0]["skipped"] == {"onnxruntime": "ONNX Runtime is not installed"}
+@pytest.mark.parametrize("rival", ["torch", "jax", "onnxruntime"])
+def test_missing_rival_is_named_with_the_reason(rival: str, tmp_path: Path):
+    if find_spec(PACKAGES[rival]) is not None:
+        pytest.skip(f"{rival} is installed")
+    result = quick(tmp_path / "figures.json", "infer", against=rival)
+    assert result["cells"][0]["skipped"] == {rival: f"{TITLES[rival]} is not installed"}
 
 
 def test_unknown_rival_is_refused():
     done = start(FOLDER / "run.py", "--against", "numpy,abacus")
     assert done.returncode == 2
-    assert "expected names of numpy, torch, torch-compile, onnxruntime, got abacus" in done.stderr
+    assert "expected names of numpy, torch, torch-compile, jax, onnxruntime, got abacus" in done.stderr
 
 
-def test_training_with_a_planted_difference_is_not_timed(capsys: pytest.CaptureFixture[str]):
+@needs_toml
+def test_cells_are_listed_and_chosen_by_name():
+    listed = start(FOLDER / "run.py", "--suite", "ops", "--list").stdout.splitlines()
+    assert len(listed) == 162 + 10 + 2
+    chosen = start(
+        FOLDER / "run.py", "--suite", "ops", "--list", "--cells", "B kernel 5*"
+    ).stdout.splitlines()
+    assert chosen == [name for name in listed if name.startswith("B kernel 5")]
+    assert len(chosen) == 2
+
+
+def test_training_with_a_planted_difference_is_not_timed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
     """One bias of the rival is changed by a tenth."""
-    train_lenet, suite = importlib.import_module("train_lenet"), importlib.import_module("suite")
-    genuine = train_lenet.NumpyLeNet
+    train, suite = importlib.import_module("train"), importlib.import_module("suite")
+    genuine = train.NumpyLeNet
 
     def planted(layers, state):
         state = {name: array.copy() for name, array in state.items()}
         state["11.bias"][0] += 0.1
         return genuine(layers, state)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_lenet, "NumpyLeNet", planted)
-        status = suite.main(
-            "train", train_lenet.cells, None, ["--quick", "--threads", "1", "--against", "numpy"]
-        )
-    captured = capsys.readouterr()
+    monkeypatch.setattr(train, "NumpyLeNet", planted)
+    choice = ["--quick", "--threads", "1", "--against", "numpy", "--cells", "LeNet, batch*"]
+    status = suite.run("train", train.cells, suite.parser(None).parse_args(choice))
+    printed = capsys.readouterr().out
     assert status == 1
-    assert "not equal, so not timed: NumPy, im2col with BLAS, batch 256: loss of step" in captured.err
-    assert "| convlet |" not in captured.out
+    assert "NOT EQUAL, and so not timed: LeNet, batch 256, whole training loop: NumPy, im2col" in printed
+    assert "| convlet |" not in printed
+
+
+@pytest.mark.parametrize("op", ["forward", "forward+backward"])
+@pytest.mark.parametrize("padding, stride", [(0, 1), (2, 1), (1, 2)])
+def test_convolution_with_a_planted_difference_is_not_equal(op: str, padding: int, stride: int):
+    """One number of the weight is changed in the third digit."""
+    conv, shapes, measure = map(importlib.import_module, ("conv", "shapes", "measure"))
+    shape = shapes.Shape(3, 9, (2, 4), 5, padding, stride)
+    operands, expected = conv.case(shape)
+    expected = expected[: 1 if op == "forward" else 4]
+    run = conv.convlet_run(shape, op, operands)
+    assert measure.check_all_equal(op, run(), expected, conv.LIMIT) <= conv.LIMIT
+    operands.w[0, 0, 2, 2] += np.float32(0.002)
+    conv.case.cache_clear()
+    with pytest.raises(measure.NotEqualError, match="result 0: differs by"):
+        measure.check_all_equal(op, run(), expected, conv.LIMIT)
 
 
 @pytest.mark.parametrize("way", ["forward", "backward"])
-def test_op_with_a_planted_difference_is_not_equal(way: str):
-    """One number of the rival's weight is changed in the third digit."""
-    ops, measure = importlib.import_module("ops"), importlib.import_module("measure")
-    layer = next(layer for layer in ops.LAYERS if layer.kind == "conv2d")
-    operands = ops.draw(layer, 3)
-    expected = ops.convlet_run(layer, way, operands)()
-    assert ops.prove_equal(way, ops.numpy_run(ops.IM2COL, layer, way, operands)(), expected) <= ops.LIMIT
-    operands.w[0, 0, 0, 0] += np.float32(0.002)
+def test_layer_with_a_planted_difference_is_not_equal(way: str):
+    layers, measure = importlib.import_module("layers"), importlib.import_module("measure")
+    layer = next(layer for layer in layers.LAYERS if layer.kind == "linear")
+    operands = layers.draw(layer, 3)
+    expected = layers.convlet_run(layer, way, operands)()
+    got = layers.numpy_run(layers.IM2COL, layer, way, operands)
+    assert measure.check_all_equal(way, got(), expected, layers.LIMIT) <= layers.LIMIT
+    operands.w[0, 0] += np.float32(0.02)
     with pytest.raises(measure.NotEqualError, match=f"{way}: result 0"):
-        ops.prove_equal(way, ops.numpy_run(ops.IM2COL, layer, way, operands)(), expected)
+        measure.check_all_equal(way, got(), expected, layers.LIMIT)
 
 
-@pytest.mark.parametrize(
-    "figures, passes",
-    [
-        ((0.469, 0.824, 0.79), True),
-        ((0.481, 0.824, 0.79), False),
-        ((0.469, 0.817, 0.79), False),
-        ((0.469, 0.824, 0.784), False),
-    ],
-)
-def test_ten_seeds_judge_the_mean_of_each_figure(figures: tuple[float, float, float], passes: bool):
-    ten_seeds = importlib.import_module("ten_seeds")
-    rows = [
-        {"train_loss": figures[0] + d, "train_accuracy": figures[1] + d, "test_accuracy": figures[2] + d}
-        for d in (-0.05, 0.05)
-    ]
-    text, inside = ten_seeds.verdict(rows)
-    assert inside is passes
-    assert ("NO" in text) is not passes
-    assert f"| mean | {figures[0]:.4f} | {figures[1]:.4f} | {figures[2]:.4f} |" in text
+def test_training_work_of_lenet_is_that_of_the_article():
+    nets = importlib.import_module("nets")
+    assert nets.LENET.multiply_adds == (416_520, 1_131_960)
+    assert {net.build().plan(net.image).output_shape for net in nets.NETS} == {(10,)}
 
 
-def test_ten_seeds_train_the_recipe_on_given_data():
-    from convlet import datasets, recipes
+def test_process_is_measured_by_its_own_memory():
+    """Not by that of this one, from which it descends."""
+    cold = importlib.import_module("cold")
+    ballast = np.ones(2**28, np.uint8)
+    done = cold.start(cold.Job("small", (sys.executable, "-c", "print(6 * 7)"), cold.seconds))
+    assert (done.output.strip(), len(ballast)) == ("42", 2**28)
+    assert 2**20 < done.peak_bytes < 2**27
+    assert 0 < done.seconds < 10
 
-    ten_seeds = importlib.import_module("ten_seeds")
-    train, test = datasets.Digits(train=True, size=300), datasets.Digits(train=False, size=50)
-    rows = [ten_seeds.train(train, test, recipes.get("d2l"), seed) for seed in (0, 0, 1)]
-    assert rows[0].epoch == 10
-    assert rows[0].train_loss == rows[1].train_loss != rows[2].train_loss
+
+def test_failing_process_is_an_error():
+    cold = importlib.import_module("cold")
+    with pytest.raises(RuntimeError, match="broken"):
+        cold.start(
+            cold.Job("broken", (sys.executable, "-c", "raise SystemExit('it is broken')"), cold.seconds)
+        )

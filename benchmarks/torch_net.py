@@ -1,4 +1,4 @@
-"""The article's LeNet in PyTorch, as fast as its users make it.
+"""Any of convlet's networks in PyTorch, trained as fast as PyTorch's users make it.
 
 The data is one float tensor in memory, a batch is one gather from it, and gradients are set to None
 instead of zero.
@@ -6,12 +6,14 @@ instead of zero.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convlet import nn
 from measure import UnavailableError
 
 
@@ -25,37 +27,58 @@ def torch_with(threads: int) -> Any:
     return torch
 
 
-def lenet(torch: Any, state: Mapping[str, NDArray[np.float32]]) -> Any:
-    nn = torch.nn
-    net = nn.Sequential(
-        nn.Conv2d(1, 6, kernel_size=5, padding=2),
-        nn.Sigmoid(),
-        nn.AvgPool2d(kernel_size=2, stride=2),
-        nn.Conv2d(6, 16, kernel_size=5),
-        nn.Sigmoid(),
-        nn.AvgPool2d(kernel_size=2, stride=2),
-        nn.Flatten(),
-        nn.Linear(400, 120),
-        nn.Sigmoid(),
-        nn.Linear(120, 84),
-        nn.Sigmoid(),
-        nn.Linear(84, 10),
-    )
-    net.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
-    return net
+def torch_net(torch: Any, net: nn.Sequential, state: Mapping[str, NDArray[np.float32]]) -> Any:
+    """The same layers under the same names, with the weights of `state`."""
+    layers = OrderedDict((name, torch_layer(torch, op.spec())) for name, op in net.ops().items())
+    made = torch.nn.Sequential(layers)
+    made.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
+    return made
+
+
+def torch_layer(torch: Any, spec: Mapping[str, Any]) -> Any:
+    """One layer from its description as plain data."""
+    kind, modules = spec["kind"], torch.nn
+    simple = {
+        "sigmoid": modules.Sigmoid,
+        "tanh": modules.Tanh,
+        "relu": modules.ReLU,
+        "flatten": modules.Flatten,
+    }
+    if kind in simple:
+        return simple[kind]()
+    if kind == "linear":
+        return modules.Linear(spec["in_features"], spec["out_features"], spec["bias"])
+    top, bottom, left, right = spec["padding"]
+    if (top, left) != (bottom, right):
+        raise UnavailableError(f"PyTorch's layers pad both sides alike, not {spec['padding']}")
+    window = {"kernel_size": spec["kernel"], "stride": spec["stride"], "padding": (top, left)}
+    if kind == "avg_pool2d":
+        return modules.AvgPool2d(**window, ceil_mode=spec["ceil_mode"])
+    if kind == "max_pool2d":
+        return modules.MaxPool2d(**window, dilation=spec["dilation"], ceil_mode=spec["ceil_mode"])
+    if kind == "conv2d":
+        more = {name: spec[name] for name in ("dilation", "groups", "bias")}
+        return modules.Conv2d(spec["in_channels"], spec["out_channels"], **window, **more)
+    raise UnavailableError(f"there is no rival for the layer {kind}")
 
 
 class Layout:
     """How images lie in memory: as (N, C, H, W), or channels last, for which PyTorch has other kernels."""
 
     def __init__(self, torch: Any, channels_last: bool) -> None:
+        self.channels_last = channels_last
         self.format = torch.channels_last if channels_last else torch.contiguous_format
-        # One channel lies the same in both, so only the strides tell PyTorch which of them is meant.
-        self.strides = (784, 1, 28, 1) if channels_last else (784, 784, 28, 1)
 
-    def images(self, rows: Any) -> Any:
-        """A view of (N, 784) as images."""
-        return rows.as_strided((len(rows), 1, 28, 28), self.strides)
+    def store(self, images: Any) -> Any:
+        """A tensor (N, C, H, W) so that a gather along its first axis gives images that lie as they must."""
+        return images.permute(0, 2, 3, 1).contiguous() if self.channels_last else images.contiguous()
+
+    def images(self, stored: Any) -> Any:
+        """A view of stored images as (N, C, H, W).
+
+        One channel lies the same in both layouts, and only the strides tell PyTorch which of them is meant.
+        """
+        return stored.permute(0, 3, 1, 2) if self.channels_last else stored
 
 
 class TorchTraining:
@@ -64,7 +87,7 @@ class TorchTraining:
     def __init__(
         self,
         torch: Any,
-        state: Mapping[str, NDArray[np.float32]],
+        net: Any,
         data: tuple[NDArray[np.uint8], NDArray[np.int64]],
         lr: float,
         batch_size: int,
@@ -73,8 +96,8 @@ class TorchTraining:
     ) -> None:
         self.torch, self.batch_size, self.layout = torch, batch_size, Layout(torch, channels_last)
         images, labels = map(torch.tensor, data)
-        self.rows, self.labels = images.flatten(1).float() / 255, labels
-        net = lenet(torch, state).to(memory_format=self.layout.format)
+        self.stored, self.labels = self.layout.store(images.float() / 255), labels
+        net = net.to(memory_format=self.layout.format)
         self.optimizer = torch.optim.SGD(net.parameters(), lr=lr)
 
         def forward(x: Any, y: Any) -> tuple[Any, Any]:
@@ -89,7 +112,7 @@ class TorchTraining:
         loss_sum, correct = torch.zeros(()), torch.zeros((), dtype=torch.int64)
         for start in range(0, count, self.batch_size):
             batch = order[start : start + self.batch_size]
-            x = self.layout.images(self.rows.index_select(0, batch))
+            x = self.layout.images(self.stored.index_select(0, batch))
             y = self.labels.index_select(0, batch)
             loss, logits = self.forward(x, y)
             self.optimizer.zero_grad(set_to_none=True)
@@ -101,7 +124,7 @@ class TorchTraining:
 
     def shuffled(self, images: int) -> tuple[float, float]:
         """A pass over so many of the images, drawn anew each time."""
-        return self.run(self.torch.randperm(len(self.rows))[:images])
+        return self.run(self.torch.randperm(len(self.stored))[:images])
 
     def in_order(self, start: int, stop: int) -> float:
         """The mean loss of a pass over images start..stop-1."""

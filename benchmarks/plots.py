@@ -1,0 +1,2 @@
+def draw(result, folder, kind="svg"):
+    return []

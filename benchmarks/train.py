@@ -1,0 +1,189 @@
+"""Suite train: networks trained by convlet and by others, images/s of the whole loop in one interleaved run.
+
+Plain SGD, batch 256, on images in memory: shuffling, loss and accuracy are part of the loop. Before anything
+is timed, every contender makes the same steps from the same weights, and the losses must agree. Nets of
+sigmoids begin with weights after three epochs, because the first steps of fresh ones sit on a plateau, where
+a wrong kernel would not show. (The quick form takes fresh ones.)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convlet import Trainer, datasets, nn, optim
+from jax_lenet import JaxTraining, jax_with
+from measure import Cell, Contender, UnavailableError, check_equal
+from nets import ARTICLE, LENET, NETS, Net, State, random_images, settled_weights
+from numpy_layers import IM2COL, LOOPS, Layers
+from numpy_lenet import NumpyLeNet
+from suite import Entry, Options, entry
+from torch_net import TorchTraining, torch_net, torch_with
+
+BATCH = ARTICLE.batch_size
+PROOF_STEPS = 10
+LIMIT = 1e-4
+"""Relative, of each step's loss."""
+
+
+class Case(NamedTuple):
+    """What all contenders train, on what, and from which weights."""
+
+    net: Net
+    data: datasets.Dataset
+    state: State
+    options: Options
+
+    def learning_rate(self, batch_size: int) -> float:
+        """In proportion to the batch: at its own a net that sees single images saturates."""
+        return self.net.lr * batch_size / BATCH
+
+    def images(self, number: int) -> int:
+        """As many as take about the time that so many do with LeNet."""
+        return min(at_same_cost(self.net, number), len(self.data))
+
+
+class Training(NamedTuple):
+    """A contender, and the same loop on images start..stop-1 in their order, which returns the mean loss."""
+
+    contender: Contender
+    in_order: Callable[[int, int], float]
+    batch_size: int
+
+
+def convlet_training(case: Case, batch_size: int = BATCH) -> Training:
+    """Whole epochs."""
+    net = case.net.build()
+    net.load_state_dict(case.state)
+    seeds = iter(range(sys.maxsize))
+
+    def fit(part: datasets.Dataset, shuffle: bool) -> float:
+        optimizer = optim.SGD(lr=case.learning_rate(batch_size))
+        trainer = Trainer(net, optimizer, nn.CrossEntropyLoss(), "cpu", case.options.threads)
+        return trainer.fit(part, None, 1, batch_size, seed=next(seeds), shuffle=shuffle)[-1].train_loss
+
+    contender = Contender("convlet", lambda: fit(case.data, shuffle=True), len(case.data))
+    return Training(contender, lambda start, stop: fit(case.data[start:stop], shuffle=False), batch_size)
+
+
+def torch_training(case: Case, images: int, layout: str, compiled: bool) -> Training:
+    """Fewer images a call than convlet: the rate does not depend on their number, the patience does."""
+    data, mode = case.data, case.options.compile_mode
+    torch = torch_with(case.options.threads)
+    training = TorchTraining(
+        torch,
+        torch_net(torch, case.net.build(), case.state),
+        (data.images, data.labels),
+        case.net.lr,
+        BATCH,
+        channels_last=layout == "channels_last",
+        compile_mode=mode if compiled else None,
+    )
+    how = f"torch.compile ({mode})" if compiled else "PyTorch eager"
+    contender = Contender(f"{how}, {layout}", lambda: training.shuffled(images), images)
+    return Training(contender, training.in_order, BATCH)
+
+
+def jax_training(case: Case, images: int) -> Training:
+    jax = jax_with(case.options.threads)
+    training = JaxTraining(jax, case.state, (case.data.images, case.data.labels), case.net.lr, BATCH)
+    return Training(
+        Contender("JAX, jit", lambda: training.shuffled(images), images), training.in_order, BATCH
+    )
+
+
+def numpy_training(case: Case, name: str, layers: Layers, batch_size: int, steps: int) -> Training:
+    data, net, rng = case.data, NumpyLeNet(layers, case.state), np.random.default_rng(0)
+    pixels = data.images.astype(np.float32) / np.float32(255)
+    rate = case.learning_rate(batch_size)
+
+    def run(order: NDArray[np.int64]) -> float:
+        loss = 0.0
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            loss += net.step(pixels[batch], data.labels[batch], rate)[0] * len(batch)
+        return loss / len(order)
+
+    images = steps * batch_size
+    contender = Contender(
+        f"NumPy, {name}, batch {batch_size}", lambda: run(rng.permutation(len(data))[:images]), images
+    )
+    return Training(contender, lambda start, stop: run(np.arange(start, stop)), batch_size)
+
+
+def rivals(case: Case) -> Iterator[tuple[str, Callable[[], Training]]]:
+    """Each with its name in `--against`, not yet made. Only PyTorch has more than LeNet."""
+    quick = case.options.quick
+    images = case.images(BATCH if quick else 10_240)
+    for rival, compiled in (("torch", False), ("torch-compile", True)):
+        for layout in ("NCHW", "channels_last"):
+            yield rival, partial(torch_training, case, images, layout, compiled)
+    if case.net is LENET:
+        yield "jax", partial(jax_training, case, BATCH if quick else 20 * BATCH)
+        yield "numpy", partial(numpy_training, case, "im2col with BLAS", IM2COL, BATCH, 1 if quick else 8)
+        yield "numpy", partial(numpy_training, case, "plain loops", LOOPS, 1, 1)
+
+
+def prove_equal(rival: Training, convlet: Training, steps: int) -> float:
+    """The largest relative difference of their losses, step by step; both must have the same weights."""
+    worst = 0.0
+    for step in range(steps):
+        part = step * rival.batch_size, (step + 1) * rival.batch_size
+        what = f"{rival.contender.name}: loss of step {step + 1}"
+        worst = max(worst, check_equal(what, rival.in_order(*part), convlet.in_order(*part), LIMIT))
+    return worst
+
+
+def at_same_cost(net: Net, images: int) -> int:
+    """Whole batches of images, fewer where one costs more than with LeNet."""
+    return max(1, round(images / net.cost / BATCH)) * BATCH
+
+
+def case_of(net: Net, options: Options) -> Case:
+    """Costly nets train on fewer of the images, all contenders on the same."""
+    data = random_images(4096) if net.colour else options.data()
+    epochs = 0 if options.quick else net.settle_epochs
+    state = settled_weights(net, data, epochs, options.threads)
+    if net.cost > 1:
+        data = data[: max(at_same_cost(net, len(data)), PROOF_STEPS * BATCH)]
+    return Case(net, data, state, options)
+
+
+def build(net: Net, options: Options) -> Cell:
+    case = case_of(net, options)
+    steps = 2 if options.quick else PROOF_STEPS
+    contenders, skipped, worst = [convlet_training(case).contender], {}, 0.0
+    for name, make in rivals(case):
+        if name not in options.against:
+            continue
+        try:
+            rival = make()
+        except UnavailableError as error:
+            skipped[name] = str(error)
+            continue
+        worst = max(worst, prove_equal(rival, convlet_training(case, rival.batch_size), steps))
+        contenders.append(rival.contender)
+    return Cell(
+        title(net),
+        contenders,
+        f"from equal weights the losses of {steps} steps agree within {worst:.1e} (allowed {LIMIT:.0e})"
+        if len(contenders) > 1
+        else "nothing to compare with",
+        flop=2.0 * net.multiply_adds[1],
+        skipped=skipped,
+        details={"data": case.data.name},
+    )
+
+
+def title(net: Net) -> str:
+    return f"{net.name}, batch {BATCH}, whole training loop"
+
+
+def cells(options: Options) -> Iterator[Entry]:
+    for net in NETS:
+        yield entry(title(net), partial(build, net, options))
