@@ -117,4 +117,4 @@ def cells(options: Options) -> Iterator[Entry]:
         )
     for batch in SMALL_BATCHES:
         yield made(f"LeNet, training, batch {batch}, threads", training_cell, SMALL_STEPS * batch, batch)
-    yield made("LeNet, training, images/s over the batch", batches_cell)
+    yield made("LeNet, training, over the batch", batches_cell)
