@@ -28,10 +28,12 @@ Network::Network(const Plan& plan, const Kernels& kernels)
     switch (stage.layer.kind) {
       case LayerKind::Conv2d:
         operation.conv.emplace(stage.layer.conv, kernels);
-        operation.backward.reserve(static_cast<std::size_t>(stage.weights));
+        operation.forward.reserve(static_cast<std::size_t>(operation.conv->forward_weights()));
+        operation.backward.reserve(static_cast<std::size_t>(operation.conv->backward_weights()));
         break;
       case LayerKind::Linear:
         operation.linear.emplace(stage.layer.linear, kernels);
+        operation.forward.reserve(static_cast<std::size_t>(operation.linear->forward_weights()));
         break;
       case LayerKind::MaxPool2d:
       case LayerKind::AvgPool2d:
@@ -40,7 +42,6 @@ Network::Network(const Plan& plan, const Kernels& kernels)
       default:
         break;
     }
-    operation.forward.reserve(static_cast<std::size_t>(stage.weights));
   }
 }
 
@@ -118,10 +119,7 @@ void Network::backward_stage(std::size_t i, const float* parameters, float* aren
   float* slot = stash.slot(tile) + std::max<std::int64_t>(stage.slot, 0);
   switch (stage.layer.kind) {
     case LayerKind::Conv2d: {
-      float* lanes = arena + plan_->lanes;
-      operation.conv->weight_gradient(dy, x, lanes);
-      if (stage.biases) operation.conv->bias_gradient(dy, lanes + stage.weights * kTile);
-      kernels_->sum_lanes(lanes, stage.parameters(), slot);
+      operation.conv->weight_gradient(dy, x, arena + plan_->sums, slot, stage.biases ? slot + stage.weights : nullptr);
       if (!last) operation.conv->input_gradient(dy, operation.backward.data(), dx);
       return;
     }

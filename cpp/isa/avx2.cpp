@@ -8,8 +8,8 @@
 namespace convlet::avx2 {
 namespace {
 
-// 16 registers: 12 accumulators leave room for the operands.
-constexpr int kAccumulators = 12, kMaxBlock = 12, kMaxPositions = 12;
+// 12 accumulators leave registers for the operands.
+constexpr int kRegisters = 16, kAccumulators = 12, kMaxBlock = 12, kMaxPositions = 12;
 
 #include "kernels/kernels.inl"
 

@@ -8,8 +8,8 @@
 namespace convlet::avx512 {
 namespace {
 
-// 32 registers: 24 accumulators leave room for the operands.
-constexpr int kAccumulators = 24, kMaxBlock = 24, kMaxPositions = 14;
+// 24 accumulators leave registers for the operands.
+constexpr int kRegisters = 32, kAccumulators = 24, kMaxBlock = 24, kMaxPositions = 14;
 
 #include "kernels/kernels.inl"
 

@@ -1,180 +1,196 @@
-// Weight gradient of conv2d over a tile, and the sums that gradients of biases need.
+// Weight gradient of conv2d over a tile, with images in the lanes, and the sums that gradients of biases need.
 //
-//   dw[o][c][kh][kw][n] = sum over positions p of dy[o][p][n] x[c][p + (kh, kw)][n]
+//   dw[o][c][kh][kw] = sum over lanes n and positions p of dy[o][p][n] x[c][p + (kh, kw)][n]
 //
-// dy (O, OH, OW, 16), x (C, H, W, 16), dw (O, C, KH, KW, 16): one partial sum for each image lane; sum_lanes adds
-// the lanes. The order of the additions is set by the shapes alone: for each span of columns (outputs that see the
-// same taps) a chain over its positions, row by row; then the spans in order.
+// dy (O, OH, OW, 16), x (C, H, W, 16), dw (O, C, KH, KW). The order of the additions is set by the shapes alone: for
+// every rectangle of outputs that see the same taps, and every band of its positions, one chain for each lane; the bands
+// are added in order, and last the lanes, as a tree. M output channels take all their taps over a band before the next
+// one, so that its dy stays in the L1 cache; their sums, 16 for each weight, stay in L2.
 
 struct GradientBlock {
   const float *dy, *x;
-  float* dw;
-  std::ptrdiff_t dy_channel, dy_row, x_row, x_column, x_tap, dw_channel, dw_tap;
-  std::int32_t rows, columns;  // positions
-  Store store;
+  float* sums;
+  const Tap* taps;  // of the first column of each kernel row: offsets of the sum and of the input
+  std::ptrdiff_t dy_channel, dy_row, x_row, x_column, sums_channel;
+  int rows, columns;  // positions
 };
 
-// M output channels x T taps stay in registers: M * T multiply-adds cost M + T loads.
-template <int M, int T>
+// M output channels x R kernel rows x K kernel columns stay in registers. Where K > 1, a column of x serves K taps one
+// after the other and moves on from register to register: M R K multiply-adds cost M + R loads. (Full vectors are what
+// counts: on a Xeon 24 multiply-adds with 10 such loads reach 86 % of the peak, with 6 of them 94 %.)
+template <int M, int R, int K>
 void gradient_block(const GradientBlock& b) {
+  const std::ptrdiff_t dy_channel = b.dy_channel, x_column = b.x_column, sums_channel = b.sums_channel;
+  std::ptrdiff_t offset[R];
+  CONVLET_UNROLL for (int r = 0; r < R; ++r) offset[r] = b.taps[r].b + (K - 1) * kTile;
   for (int lane = 0; lane < kTile; lane += Vec::lanes) {
-    Vec sum[M][T];
-    CONVLET_UNROLL for (int m = 0; m < M; ++m) { CONVLET_UNROLL for (int t = 0; t < T; ++t) sum[m][t] = set(0.0f); }
-    for (int row = 0; row < b.rows; ++row) {
-      const float* dy = b.dy + row * b.dy_row + lane;
-      const float* x = b.x + row * b.x_row + lane;
-      for (int column = 0; column < b.columns; ++column, dy += kTile, x += b.x_column) {
-        Vec pixel[T];
-        CONVLET_UNROLL for (int t = 0; t < T; ++t) {
-          pixel[t] = load(x + t * b.x_tap);
-          keep(pixel[t]);
+    Vec sum[M][R][K];
+    CONVLET_UNROLL for (int i = 0; i < M * R * K; ++i) sum[i / (R * K)][i / K % R][i % K] = set(0.0f);
+    const float *dy_row = b.dy + lane, *x_row = b.x + lane;
+    for (int row = 0; row < b.rows; ++row, dy_row += b.dy_row, x_row += b.x_row) {
+      const float *dy = dy_row, *x = x_row;
+      Vec pixel[R][K];
+      CONVLET_UNROLL for (int r = 0; r < R; ++r) {
+        CONVLET_UNROLL for (int k = 1; k < K; ++k) pixel[r][k] = load(x + offset[r] + (k - K) * kTile);
+      }
+      for (int column = 0; column < b.columns; ++column, dy += kTile, x += x_column) {
+        CONVLET_UNROLL for (int r = 0; r < R; ++r) {
+          CONVLET_UNROLL for (int k = 0; k + 1 < K; ++k) pixel[r][k] = pixel[r][k + 1];
+          pixel[r][K - 1] = load(x + offset[r]);
+          keep(pixel[r][K - 1]);
         }
         CONVLET_UNROLL for (int m = 0; m < M; ++m) {
-          Vec slope = load(dy + m * b.dy_channel);
+          Vec slope = load(dy + m * dy_channel);
           keep(slope);
-          CONVLET_UNROLL for (int t = 0; t < T; ++t) sum[m][t] = fma(slope, pixel[t], sum[m][t]);
+          CONVLET_UNROLL for (int i = 0; i < R * K; ++i) {
+            sum[m][i / K][i % K] = fma(slope, pixel[i / K][i % K], sum[m][i / K][i % K]);
+          }
         }
       }
     }
-    CONVLET_UNROLL for (int m = 0; m < M; ++m) {
-      float* dw = b.dw + m * b.dw_channel + lane;
-      CONVLET_UNROLL for (int t = 0; t < T; ++t) {
-        store(dw + t * b.dw_tap, b.store == Store::Accumulate ? load(dw + t * b.dw_tap) + sum[m][t] : sum[m][t]);
-      }
+    CONVLET_UNROLL for (int i = 0; i < M * R * K; ++i) {
+      float* sums = b.sums + i / (R * K) * sums_channel + b.taps[i / K % R].a + i % K * kTile + lane;
+      store(sums, load(sums) + sum[i / (R * K)][i / K % R][i % K]);
     }
   }
 }
 
-constexpr int kMaxGradientBlock = 8, kMaxTaps = 7;
+constexpr int kMaxRows = 8, kMaxColumns = 5;
+
+// Kernel rows of K columns of a block of m output channels: one register holds an operand, R K hold pixels.
+constexpr int max_rows(int m, int k) { return smaller(kMaxRows, (kRegisters - 1) / ((m + 1) * k)); }
 
 struct GradientTable {
-  void (*at[kMaxGradientBlock + 1][kMaxTaps + 1])(const GradientBlock&);
+  void (*at[kGradientBlock + 1][kMaxColumns + 1][kMaxRows + 1])(const GradientBlock&);
 };
 
-constexpr int max_gradient_block(int taps) { return smaller(kMaxGradientBlock, larger(1, kAccumulators / taps)); }
-
-template <int M, int T>
+template <int M, int R, int K>
 constexpr void fill(GradientTable& table) {
-  table.at[M][T] = gradient_block<M, T>;
-  if constexpr (M < max_gradient_block(T)) {
-    fill<M + 1, T>(table);
-  } else if constexpr (T < kMaxTaps) {
-    fill<1, T + 1>(table);
+  if constexpr (R <= max_rows(M, K)) table.at[M][K][R] = gradient_block<M, R, K>;
+  if constexpr (R < max_rows(M, K)) {
+    fill<M, R + 1, K>(table);
+  } else if constexpr (K < kMaxColumns) {
+    fill<M, 1, K + 1>(table);
+  } else if constexpr (M < kGradientBlock) {
+    fill<M + 1, 1, 1>(table);
   }
 }
 
 constexpr GradientTable make_gradient_blocks() {
   GradientTable table{};
-  fill<1, 1>(table);
+  fill<1, 1, 1>(table);
   return table;
 }
 
 constexpr GradientTable kGradientBlocks = make_gradient_blocks();
 
-// All output channels for `taps` taps that lie x_tap apart, over a rectangle of positions. Chains are cut every
-// kChain positions.
-void gradient_rectangle(const WeightGradient& t, GradientBlock b, int rows, int columns, int taps) {
-  const int widest = smaller(max_gradient_block(smaller(taps, kMaxTaps)), t.out_channels);
-  const int parts = (t.out_channels + widest - 1) / widest;
-  const int tap_parts = (taps + kMaxTaps - 1) / kMaxTaps;
-  const int chain_rows = larger(1, kChain / columns);
-  b.columns = columns;
-  for (int first = 0; first < rows; first += chain_rows) {
-    b.rows = smaller(chain_rows, rows - first);
-    for (int i = 0, o = 0; i < parts; ++i) {
-      const int m = (t.out_channels - o + parts - i - 1) / (parts - i);
-      for (int j = 0, tap = 0; j < tap_parts; ++j) {
-        const int width = (taps - tap + tap_parts - j - 1) / (tap_parts - j);
-        GradientBlock block = b;
-        block.dy += o * b.dy_channel;
-        block.x += tap * b.x_tap;
-        block.dw += o * b.dw_channel + tap * b.dw_tap;
-        kGradientBlocks.at[m][width](block);
-        tap += width;
-      }
-      o += m;
+// Kernel columns that a column of x may serve one after the other; the parts of a kernel row are as equal as possible.
+CONVLET_INLINE int columns_of_part(const WeightGradient& t, int taps) {
+  if (t.column_stride != 1 || t.column_dilation != 1) return 1;
+  const int parts = (taps + kMaxColumns - 1) / kMaxColumns;
+  return (taps + parts - 1) / parts;
+}
+
+// Output channels of a block: the fewest clocks for all of them, in twelfths, where a position of a block takes half
+// a clock a multiply-add, a sixth a load, and at least the latency of its sums.
+int choose_gradient_block(const WeightGradient& t) {
+  const int k = columns_of_part(t, t.kernel_width);
+  const std::ptrdiff_t all_rows = std::ptrdiff_t{t.in_channels} * t.kernel_height * ((t.kernel_width + k - 1) / k);
+  int best = 1;
+  std::ptrdiff_t best_clocks = 0;
+  for (int m = 1; m <= smaller(kGradientBlock, t.out_channels); ++m) {
+    if (max_rows(m, k) < 1) continue;
+    const std::ptrdiff_t r = all_rows < max_rows(m, k) ? all_rows : max_rows(m, k);
+    const std::ptrdiff_t blocks = (t.out_channels + m - 1) / m, parts = (all_rows + r - 1) / r;
+    const std::ptrdiff_t work = 6 * m * r * k + 2 * (m + r);
+    const std::ptrdiff_t clocks = blocks * parts * (work < 48 ? 48 : work);
+    if (best_clocks == 0 || clocks < best_clocks) {
+      best = m;
+      best_clocks = clocks;
     }
-    b.dy += chain_rows * b.dy_row;
-    b.x += chain_rows * b.x_row;
-    b.store = Store::Accumulate;
+  }
+  return best;
+}
+
+// Lists the kernel rows of all channels that a span of rows sees, each from kernel column `column` on: offsets of the
+// sum and of the input. list(taps, count) is called for every kTaps of them.
+template <class List>
+CONVLET_INLINE void for_each_kernel_row(const WeightGradient& t, const Span& rows, int column, std::ptrdiff_t x_column,
+                                        List&& list) {
+  Tap taps[kTaps];
+  int count = 0;
+  for (int c = 0; c < t.in_channels; ++c) {
+    for (int i = 0; i < rows.taps; ++i) {
+      const std::ptrdiff_t row = std::ptrdiff_t{c} * t.kernel_height + rows.tap + i;
+      taps[count++] = {(row * t.kernel_width + column) * kTile,
+                       c * t.x_channel + i * t.row_dilation * t.x_row + x_column};
+      if (count == kTaps) {
+        list(taps, count);
+        count = 0;
+      }
+    }
+  }
+  if (count) list(taps, count);
+}
+
+// Positions of a chain: with the dy of six channels they fill half of an L1 cache of 48 KiB. The bits depend on it.
+constexpr int kBand = 64;
+
+// Calls band(b) for each band of the outputs of two spans.
+template <class Band>
+CONVLET_INLINE void for_each_band(const WeightGradient& t, const Span& rows, const Span& columns, const float* dy,
+                                  const float* x, GradientBlock b, Band&& band) {
+  const int band_columns = smaller(columns.outs, kBand), band_rows = larger(1, kBand / columns.outs);
+  dy += rows.out * t.dy_row + std::ptrdiff_t{columns.out} * kTile;
+  x += rows.in * t.x_row + std::ptrdiff_t{columns.in} * kTile;
+  for (int row = 0; row < rows.outs; row += band_rows) {
+    b.rows = smaller(band_rows, rows.outs - row);
+    for (int column = 0; column < columns.outs; column += band_columns) {
+      b.columns = smaller(band_columns, columns.outs - column);
+      b.dy = dy + row * t.dy_row + std::ptrdiff_t{column} * kTile;
+      b.x = x + row * b.x_row + column * b.x_column;
+      band(b);
+    }
   }
 }
 
-// The output rows that see kernel row kh, and the input row that the first of them meets there.
-struct RowRange {
-  std::int32_t out, outs, in;
-};
-
-inline RowRange rows_of_tap(const WeightGradient& t, int kh) {
-  RowRange range{0, 0, 0};
-  for (int s = 0; s < t.row_spans; ++s) {
-    const Span& span = t.rows[s];
-    if (kh < span.tap || kh >= span.tap + span.taps) continue;
-    if (range.outs == 0) range = {span.out, 0, span.in + (kh - span.tap) * t.row_dilation};
-    range.outs += span.outs;
-  }
-  return range;
-}
-
-// Sets dw of one kernel row of one group to zero.
-void clear_row(const WeightGradient& t, int kh, float* dw) {
-  const std::ptrdiff_t row = std::ptrdiff_t{t.kernel_width} * kTile;
-  for (std::ptrdiff_t k = 0; k < std::ptrdiff_t{t.out_channels} * t.in_channels; ++k) {
-    float* start = dw + (k * t.kernel_height + kh) * row;
-    for (std::ptrdiff_t i = 0; i < row; i += Vec::lanes) store(start + i, set(0.0f));
-  }
-}
-
-// One kernel row of one group: 1x1 kernels block input channels as others block the taps of a row.
-void gradient_row(const WeightGradient& t, int kh, const float* dy, const float* x, float* dw) {
-  const bool pointwise = t.kernel_height * t.kernel_width == 1;
-  const std::ptrdiff_t taps_of_channel = std::ptrdiff_t{t.kernel_height} * t.kernel_width * kTile;
-  const RowRange range = rows_of_tap(t, kh);
-  // Where all outputs of a row see the same taps, the first rectangle may overwrite what is there.
-  const bool one_span = t.column_spans == 1 && t.columns[0].taps == t.kernel_width && range.outs > 0;
-  if (!one_span) clear_row(t, kh, dw);
-  if (range.outs == 0) return;
+// The outputs of two spans, for m output channels.
+void gradient_rectangle(const WeightGradient& t, const Span& rows, const Span& columns, int m, const float* dy,
+                        const float* x, float* sums) {
   GradientBlock b{};
-  b.store = one_span ? Store::Overwrite : Store::Accumulate;
   b.dy_channel = t.dy_channel;
   b.dy_row = t.dy_row;
   b.x_row = t.row_stride * t.x_row;
   b.x_column = std::ptrdiff_t{t.column_stride} * kTile;
-  b.x_tap = pointwise ? t.x_channel : std::ptrdiff_t{t.column_dilation} * kTile;
-  b.dw_tap = kTile;
-  b.dw_channel = t.in_channels * taps_of_channel;
-  for (int c = 0; c < (pointwise ? 1 : t.in_channels); ++c) {
-    for (int s = 0; s < t.column_spans; ++s) {
-      const Span& columns = t.columns[s];
-      if (columns.taps == 0) continue;
-      b.dy = dy + range.out * t.dy_row + std::ptrdiff_t{columns.out} * kTile;
-      b.x = x + c * t.x_channel + range.in * t.x_row + std::ptrdiff_t{columns.in} * kTile;
-      b.dw = dw + c * taps_of_channel + (std::ptrdiff_t{kh} * t.kernel_width + columns.tap) * kTile;
-      gradient_rectangle(t, b, range.outs, columns.outs, pointwise ? t.in_channels : columns.taps);
-    }
+  b.sums_channel = std::ptrdiff_t{t.in_channels} * t.kernel_height * t.kernel_width * kTile;
+  b.sums = sums;
+  for (int column = 0, k = 0; column < columns.taps; column += k) {
+    k = smaller(smaller(columns_of_part(t, columns.taps), columns.taps - column), (kRegisters - 1) / (m + 1));
+    const std::ptrdiff_t x_column = std::ptrdiff_t{column} * t.column_dilation * kTile;
+    for_each_kernel_row(t, rows, columns.tap + column, x_column, [&](const Tap* taps, int count) {
+      for_each_band(t, rows, columns, dy, x, b, [&](GradientBlock& band) {
+        for (int first = 0, r = 0; first < count; first += r) {
+          r = smaller(max_rows(m, k), count - first);
+          band.taps = taps + first;
+          kGradientBlocks.at[m][k][r](band);
+        }
+      });
+    });
   }
 }
 
-// dw is overwritten.
-void weight_gradient(const WeightGradient& t, const float* dy, const float* x, float* dw) {
-  const std::ptrdiff_t group_weights =
-      std::ptrdiff_t{t.out_channels} * t.in_channels * t.kernel_height * t.kernel_width * kTile;
-  for (int g = 0; g < t.groups; ++g) {
-    for (int kh = 0; kh < t.kernel_height; ++kh) {
-      gradient_row(t, kh, dy + g * t.out_channels * t.dy_channel, x + g * t.in_channels * t.x_channel,
-                   dw + g * group_weights);
-    }
-  }
-}
-
-// sums[c][n] = sum over the plane of dy[c][p][n], in four interleaved chains that hide the adder's latency.
-void channel_sums(const float* dy, std::ptrdiff_t channels, std::ptrdiff_t plane, float* sums) {
-  for (std::ptrdiff_t c = 0; c < channels; ++c) {
+// sums[c][n] += sum over `count` positions of dy[c][p][n], in four interleaved chains that hide the adder's latency.
+void add_positions(const float* dy, std::ptrdiff_t dy_channel, int channels, std::ptrdiff_t count, float* sums) {
+  for (int c = 0; c < channels; ++c, dy += dy_channel, sums += kTile) {
     for (int lane = 0; lane < kTile; lane += Vec::lanes) {
-      const float* p = dy + c * plane * kTile + lane;
+      const float* p = dy + lane;
       Vec chain[4] = {set(0.0f), set(0.0f), set(0.0f), set(0.0f)};
-      for (std::ptrdiff_t i = 0; i < plane; ++i) chain[i % 4] = chain[i % 4] + load(p + i * kTile);
-      store(sums + c * kTile + lane, (chain[0] + chain[1]) + (chain[2] + chain[3]));
+      std::ptrdiff_t i = 0;
+      for (; i + 4 <= count; i += 4, p += 4 * kTile) {
+        CONVLET_UNROLL for (int k = 0; k < 4; ++k) chain[k] = chain[k] + load(p + k * kTile);
+      }
+      for (int k = 0; i < count; ++i, ++k, p += kTile) chain[k] = chain[k] + load(p);
+      store(sums + lane, load(sums + lane) + ((chain[0] + chain[1]) + (chain[2] + chain[3])));
     }
   }
 }
@@ -195,5 +211,30 @@ void sum_lanes(const float* x, std::ptrdiff_t count, float* sums) {
       CONVLET_UNROLL for (int n = 0; n < step; ++n) lane[n] = lane[n] + lane[n + step];
     }
     store_first(sums + i, lane[0], rest);
+  }
+}
+
+// dw and db (O, or null) are overwritten; `sums` has room for kGradientBlock (C KH KW + 1) tiles' pixels.
+void weight_gradient(const WeightGradient& t, const float* dy, const float* x, float* sums, float* dw, float* db) {
+  const std::ptrdiff_t weights = std::ptrdiff_t{t.in_channels} * t.kernel_height * t.kernel_width;  // of an output
+  const int widest = choose_gradient_block(t);
+  const int parts = (t.out_channels + widest - 1) / widest;
+  for (int g = 0; g < t.groups; ++g, x += t.in_channels * t.x_channel) {
+    for (int i = 0, o = 0; i < parts; ++i) {
+      const int m = (t.out_channels - o + parts - i - 1) / (parts - i);
+      float* bias_sums = sums + m * weights * kTile;
+      for (std::ptrdiff_t k = 0; k < m * (weights + 1) * kTile; k += Vec::lanes) store(sums + k, set(0.0f));
+      for (int r = 0; r < t.row_spans; ++r) {
+        for (int c = 0; c < t.column_spans; ++c) gradient_rectangle(t, t.rows[r], t.columns[c], m, dy, x, sums);
+      }
+      if (db) add_positions(dy, t.dy_channel, m, t.dy_channel / kTile, bias_sums);
+      for (int c = 0; c < m; ++c, dw += weights) sum_lanes(sums + c * weights * kTile, weights, dw);
+      if (db) {
+        sum_lanes(bias_sums, m, db);
+        db += m;
+      }
+      dy += m * t.dy_channel;
+      o += m;
+    }
   }
 }

@@ -3,10 +3,17 @@
 constexpr int smaller(int a, int b) { return a < b ? a : b; }
 constexpr int larger(int a, int b) { return a > b ? a : b; }
 
+// Holds a value in a register: compilers would turn arithmetic on it into branches and longer addresses.
+template <class T>
+CONVLET_INLINE void keep(T& value) {
+  asm("" : "+r"(value));
+}
+
 #define CONVLET_UNROLL _Pragma("GCC unroll 32")
 
 // clang-format off
 #include "kernels/activation.inl"
+#include "kernels/correlate_block.inl"
 #include "kernels/conv2d.inl"
 #include "kernels/conv2d_backward.inl"
 #include "kernels/linear.inl"
@@ -26,7 +33,6 @@ constexpr Kernels make_kernels(const char* name) {
   k.max_positions = kMaxPositions;
   k.correlate = correlate;
   k.weight_gradient = weight_gradient;
-  k.channel_sums = channel_sums;
   k.sum_lanes = sum_lanes;
   k.outer_product = outer_product;
   k.max_pool = max_pool;

@@ -97,18 +97,27 @@ CONVLET_INLINE float divisor_of(const Pooling& t, int oh, int ow, const Taps& ro
   return static_cast<float>(height) * static_cast<float>(width);
 }
 
+// sum / divisor. Where the divisor is a power of two its reciprocal is exact, and a product costs a tenth of a division
+// (measured on 2 x 2: the pooling takes half the time).
+CONVLET_INLINE Vec mean(Vec sum, float divisor) {
+  std::uint32_t bits = 0;
+  __builtin_memcpy(&bits, &divisor, sizeof bits);
+  const bool power_of_two = (bits & 0x007fffff) == 0;
+  return power_of_two ? sum * set(1.0f / divisor) : sum / set(divisor);
+}
+
 void average_pool(const Pooling& t, const float* x, float* y) {
   const std::ptrdiff_t down = std::ptrdiff_t{t.dilation_height} * t.width * kTile;
   const std::ptrdiff_t right = std::ptrdiff_t{t.dilation_width} * kTile;
   for_each_window(t, [&](int oh, int ow, const Taps& rows, const Taps& columns, std::ptrdiff_t at, std::ptrdiff_t out) {
-    const Vec divisor = set(divisor_of(t, oh, ow, rows, columns));
+    const float divisor = divisor_of(t, oh, ow, rows, columns);
     for (int lane = 0; lane < kTile; lane += Vec::lanes) {
       Vec sum = set(0.0f);
       for (int kh = rows.first; kh < rows.last; ++kh) {
         const float* pixel = x + at + (kh - rows.first) * down + lane;
         for (int kw = columns.first; kw < columns.last; ++kw, pixel += right) sum = sum + load(pixel);
       }
-      store(y + out + lane, sum / divisor);
+      store(y + out + lane, mean(sum, divisor));
     }
   });
 }
@@ -171,7 +180,7 @@ void max_pool_backward(const Pooling& t, Activation before, const float* dy, con
 void average_pool_backward(const Pooling& t, Activation before, const float* dy, const float* x, float* dx) {
   with_derivative(before, [&](auto derivative) {
     scatter(t, x, dx, derivative, [&](int oh, int ow, const Taps& rows, const Taps& columns, std::ptrdiff_t at) {
-      const Vec share = load(dy + at) / set(divisor_of(t, oh, ow, rows, columns));
+      const Vec share = mean(load(dy + at), divisor_of(t, oh, ow, rows, columns));
       return [=](int) { return share; };
     });
   });

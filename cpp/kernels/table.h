@@ -14,24 +14,24 @@ namespace convlet {
 
 // y[o][p][n] = bias[o] + sum over c, kh, kw of w[o][c][kh][kw] x[c][p + (kh, kw)][n]
 // Serves conv2d forward and its input gradient (the spans differ), linear forward and its input gradient
-// (1x1 images).
+// (1x1 images). Strides are in floats.
 struct Correlation {
   std::int32_t groups, in_channels, out_channels;  // channels of one group
   std::int32_t kernel_height, kernel_width;
-  std::ptrdiff_t x_channel, x_row, y_channel, y_row;  // strides in floats; a column is 16 floats
+  std::ptrdiff_t x_channel, x_row, x_column, y_channel, y_row;  // a column of y is as wide as one of x
   const Span *rows, *columns;
   std::int32_t row_spans, column_spans;
   std::int32_t row_per_out, row_per_tap, column_per_out, column_per_tap;  // steps of the input
-  std::int32_t block;                                                     // output channels computed together
-  std::int32_t chain_channels;  // input channels between two cuts of the chain of additions
-  std::int32_t band_rows;       // output rows computed for all output channels before the next rows
-  std::ptrdiff_t w_group;       // floats between the weights of two groups,
-  std::ptrdiff_t w_block;       // of two blocks of output channels,
-  std::ptrdiff_t w_channel;     // and of two input channels; 0: packed, KH * KW * (width of the block)
-  Activation after;             // of every output, while it is still in the L1 cache
+  std::int32_t block;                       // output channels computed together
+  std::int32_t chain_channels, chain_rows;  // input channels, and kernel rows, between two cuts of the chain
+  std::int32_t band_rows;                   // output rows computed for all output channels before the next rows
+  std::ptrdiff_t w_group;                   // floats between the weights of two groups,
+  std::ptrdiff_t w_block;                   // of two blocks of output channels,
+  std::ptrdiff_t w_channel, w_tap;          // of two input channels, of two taps
+  Activation after;                         // of every output, while it is still in the L1 cache
 };
 
-// dw[o][c][kh][kw][n] += sum over positions p of dy[o][p][n] x[c][p + (kh, kw)][n]: a partial sum per image lane.
+// dw[o][c][kh][kw] = sum over lanes n and positions p of dy[o][p][n] x[c][p + (kh, kw)][n],  db[o] = sum of dy[o]
 struct WeightGradient {
   std::int32_t groups, in_channels, out_channels;
   std::int32_t kernel_height, kernel_width;
@@ -75,9 +75,9 @@ struct Kernels {
   std::int32_t max_block, max_positions;  // output channels, positions of a block
 
   void (*correlate)(const Correlation&, const float* x, const float* w, const float* bias, float* y);
-  void (*weight_gradient)(const WeightGradient&, const float* dy, const float* x, float* dw_lanes);
-  void (*channel_sums)(const float* dy, std::ptrdiff_t channels, std::ptrdiff_t plane, float* sums_lanes);
-  // sums[i] (+)= the 16 lanes of x[i] as a tree: lane n + lane n + 8, then 4, 2, 1.
+  // sums: room for kGradientBlock (C KH KW + 1) 16 floats; db may be null.
+  void (*weight_gradient)(const WeightGradient&, const float* dy, const float* x, float* sums, float* dw, float* db);
+  // sums[i] = the 16 lanes of x[i] as a tree: lane n + lane n + 8, then 4, 2, 1.
   void (*sum_lanes)(const float* x, std::ptrdiff_t count, float* sums);
 
   // dw[o][i] (+)= sum over images n in order of dy[n / 16][o][n % 16] x[n][i]

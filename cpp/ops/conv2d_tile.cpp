@@ -7,8 +7,12 @@
 namespace convlet {
 namespace {
 
-int chain_channels(const Conv2d& op) {
-  return static_cast<int>(std::max<std::int64_t>(1, kChain / (op.kernel.height * op.kernel.width)));
+// Chains are cut every few channels, or, where one channel has more taps than a chain may, every few kernel rows.
+void cut_chains(const Conv2d& op, Correlation& c) {
+  const std::int64_t taps = op.kernel.height * op.kernel.width;
+  c.chain_channels = static_cast<std::int32_t>(std::max<std::int64_t>(1, kChain / taps));
+  const std::int64_t rows = taps > kChain ? kChain / op.kernel.width : op.kernel.height;
+  c.chain_rows = static_cast<std::int32_t>(std::max<std::int64_t>(1, rows));
 }
 
 }  // namespace
@@ -35,6 +39,7 @@ Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kern
     c.kernel_width = narrow(op.kernel.width);
     c.x_channel = from.plane() * kTile;
     c.x_row = from.width * kTile;
+    c.x_column = kTile;
     c.y_channel = to.plane() * kTile;
     c.y_row = to.width * kTile;
     c.row_spans = narrow(static_cast<std::int64_t>(rows.spans.size()));
@@ -44,10 +49,12 @@ Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kern
     c.column_per_out = columns.in_per_out;
     c.column_per_tap = columns.in_per_tap;
     c.block = choose_block(kernels, channels_to, rows, columns);
-    c.chain_channels = chain_channels(op);
+    cut_chains(op, c);
     c.band_rows = choose_band(channels_from, from.width, row_step);
-    c.w_group = channels_from * taps * channels_to;
-    c.w_block = channels_from * taps * c.block;
+    c.w_tap = c.block;
+    c.w_channel = taps * c.w_tap;
+    c.w_block = channels_from * c.w_channel;
+    c.w_group = ceil_div(channels_to, c.block) * c.w_block;
     return c;
   };
   forward_ = correlation(in, out, group_in, group_out, rows_, columns_, op.stride.height);
@@ -70,30 +77,28 @@ Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kern
   gradient_.column_dilation = narrow(op.dilation.width);
 }
 
-// (O, C, KH, KW) -> for each group, for each block of output channels: (C, KH, KW, width of the block)
+// (O, C, KH, KW) -> for each group, for each block of output channels: (C, KH, KW, block)
 void Conv2dTile::pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const {
   const std::int64_t per_output = op_.channels_of_group() * op_.kernel.height * op_.kernel.width;
   const std::int64_t outputs = op_.out_channels / op_.groups, block = forward_.block;
   for (std::int64_t o = o0; o < o1; ++o) {
-    const std::int64_t group = o / outputs, in_group = o % outputs, first = in_group / block * block;
-    const std::int64_t width = std::min(block, outputs - first);
-    float* to = packed + group * forward_.w_group + first * per_output + (in_group - first);
+    const std::int64_t in_group = o % outputs;
+    float* to = packed + o / outputs * forward_.w_group + in_group / block * forward_.w_block + in_group % block;
     const float* from = w + o * per_output;
-    for (std::int64_t i = 0; i < per_output; ++i) to[i * width] = from[i];
+    for (std::int64_t i = 0; i < per_output; ++i) to[i * block] = from[i];
   }
 }
 
-// (O, C, KH, KW) -> for each group, for each block of input channels: (O, KH, KW, width of the block)
+// (O, C, KH, KW) -> for each group, for each block of input channels: (O, KH, KW, block)
 void Conv2dTile::pack_backward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const {
   const std::int64_t taps = op_.kernel.height * op_.kernel.width, channels = op_.channels_of_group();
   const std::int64_t outputs = op_.out_channels / op_.groups, block = backward_.block;
   for (std::int64_t o = o0; o < o1; ++o) {
-    const std::int64_t group = o / outputs, in_group = o % outputs;
     for (std::int64_t c = 0; c < channels; ++c) {
-      const std::int64_t first = c / block * block, width = std::min(block, channels - first);
-      float* to = packed + group * backward_.w_group + first * outputs * taps + in_group * taps * width + (c - first);
+      float* to = packed + o / outputs * backward_.w_group + c / block * backward_.w_block +
+                  o % outputs * backward_.w_channel + c % block;
       const float* from = w + (o * channels + c) * taps;
-      for (std::int64_t k = 0; k < taps; ++k) to[k * width] = from[k];
+      for (std::int64_t k = 0; k < taps; ++k) to[k * block] = from[k];
     }
   }
 }
@@ -113,16 +118,11 @@ void Conv2dTile::input_gradient(const float* dy, const float* packed, float* dx)
   kernels_->correlate(c, dy, packed, nullptr, dx);
 }
 
-void Conv2dTile::weight_gradient(const float* dy, const float* x, float* dw) const {
+void Conv2dTile::weight_gradient(const float* dy, const float* x, float* sums, float* dw, float* db) const {
   WeightGradient g = gradient_;
   g.rows = rows_.spans.data();
   g.columns = columns_.spans.data();
-  kernels_->weight_gradient(g, dy, x, dw);
-}
-
-void Conv2dTile::bias_gradient(const float* dy, float* db) const {
-  const Image out = op_.out();
-  kernels_->channel_sums(dy, out.channels, out.plane(), db);
+  kernels_->weight_gradient(g, dy, x, sums, dw, db);
 }
 
 }  // namespace convlet

@@ -15,6 +15,10 @@ class Conv2dTile {
   int forward_block() const { return forward_.block; }
   int backward_block() const { return backward_.block; }
 
+  // Floats that the packed weights take.
+  std::int64_t forward_weights() const { return op_.groups * forward_.w_group; }
+  std::int64_t backward_weights() const { return op_.groups * backward_.w_group; }
+
   // Packs the weights of output channels o0 .. o1 - 1 (any range) from (O, C, KH, KW) for either pass.
   void pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const;
   void pack_backward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const;
@@ -22,9 +26,8 @@ class Conv2dTile {
   // bias may be null; y has gone through the activation.
   void forward(const float* x, const float* packed, const float* bias, Activation after, float* y) const;
   void input_gradient(const float* dy, const float* packed, float* dx) const;
-  // One partial sum per image lane: dw (O, C, KH, KW, 16), db (O, 16), both overwritten.
-  void weight_gradient(const float* dy, const float* x, float* dw) const;
-  void bias_gradient(const float* dy, float* db) const;
+  // Sums over the tile: dw (O, C, KH, KW), db (O, or null), both overwritten; `sums` has room for op().gradient_sums() tiles.
+  void weight_gradient(const float* dy, const float* x, float* sums, float* dw, float* db) const;
 
  private:
   Conv2d op_;

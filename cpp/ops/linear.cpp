@@ -8,7 +8,7 @@ namespace convlet::ops {
 void linear(const Linear& op, std::int64_t images, const float* x, const float* w, const float* bias, float* y) {
   const Kernels& k = kernels();
   const LinearTile tile(op, k);
-  Buffer packed(static_cast<std::size_t>(op.weights()));
+  Buffer packed(static_cast<std::size_t>(tile.forward_weights()));
   tile.pack_forward(w, 0, op.outputs, packed.data());
   for_each_tile(images, op.weights(), [&](std::int64_t t) {
     float* x_tile = scratch(Scratch::X, op.inputs * kTile);

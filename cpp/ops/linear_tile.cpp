@@ -14,29 +14,30 @@ LinearTile::LinearTile(const Linear& op, const Kernels& kernels) : op_(op), kern
     c.in_channels = static_cast<std::int32_t>(from);
     c.out_channels = static_cast<std::int32_t>(to);
     c.kernel_height = c.kernel_width = 1;
-    c.x_channel = c.x_row = c.y_channel = c.y_row = kTile;
+    c.x_channel = c.x_row = c.x_column = c.y_channel = c.y_row = kTile;
     c.row_spans = c.column_spans = 1;
     c.row_per_out = c.row_per_tap = c.column_per_out = c.column_per_tap = 1;
     c.block = choose_block(kernels, to, point, point);
     c.chain_channels = kChain;
+    c.chain_rows = 1;
     c.band_rows = 1;
     return c;
   };
   forward_ = correlation(op.inputs, op.outputs);
+  forward_.w_channel = forward_.block;
   forward_.w_block = op.inputs * forward_.block;
   backward_ = correlation(op.outputs, op.inputs);
-  backward_.w_block = backward_.block;
   backward_.w_channel = op.inputs;
+  backward_.w_block = backward_.block;
 }
 
-// (O, I) -> for each block of outputs: (I, width of the block)
+// (O, I) -> for each block of outputs: (I, block)
 void LinearTile::pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const {
   const std::int64_t block = forward_.block;
   for (std::int64_t o = o0; o < o1; ++o) {
-    const std::int64_t first = o / block * block, width = std::min(block, op_.outputs - first);
-    float* to = packed + first * op_.inputs + (o - first);
+    float* to = packed + o / block * forward_.w_block + o % block;
     const float* from = w + o * op_.inputs;
-    for (std::int64_t i = 0; i < op_.inputs; ++i) to[i * width] = from[i];
+    for (std::int64_t i = 0; i < op_.inputs; ++i) to[i * block] = from[i];
   }
 }
 

@@ -15,6 +15,9 @@ class LinearTile {
   int forward_block() const { return forward_.block; }
   int backward_block() const { return backward_.block; }
 
+  // Floats that the packed weights take.
+  std::int64_t forward_weights() const { return round_up(op_.outputs, forward_.block) * op_.inputs; }
+
   // Packs rows o0 .. o1 - 1 of the weight (O, I) for the forward pass; the backward pass reads it as it is.
   void pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const;
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "convlet/shapes.h"
+#include "convlet/tile.h"
 
 namespace convlet {
 
@@ -22,6 +23,10 @@ struct Conv2d {
   }
   std::int64_t channels_of_group() const { return in.channels / groups; }
   std::int64_t weights() const { return out_channels * channels_of_group() * kernel.height * kernel.width; }
+  // Partial sums that a weight gradient keeps, each of 16 lanes.
+  std::int64_t gradient_sums() const {
+    return kGradientBlock * (channels_of_group() * kernel.height * kernel.width + 1);
+  }
   std::int64_t multiply_adds() const { return out().plane() * weights(); }
 };
 

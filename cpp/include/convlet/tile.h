@@ -12,6 +12,9 @@ constexpr int kTile = 16;
 // 20 million ones would stop growing at 2^24.
 constexpr int kChain = 8192;
 
+// Output channels whose weight gradients are summed side by side, at most.
+constexpr int kGradientBlock = 8;
+
 // Outputs of one axis of a convolution that see the same kernel taps.
 struct Span {
   std::int32_t out, out_step, outs;  // outputs out, out + out_step, ... (outs of them)
