@@ -1,15 +1,17 @@
-// conv2d of a tile, forward and input gradient, as one correlation with images in the lanes; linear is its case of
-// 1x1 images.
+// conv2d, forward and input gradient, as one correlation, with the 16 lanes of a vector along one of two axes; linear is
+// its case of 1x1 images.
 //
-//   y[o][p][n] = bias[o] + sum over c, kh, kw of w[o][c][kh][kw] x[c][p + (kh, kw)][n]
+//   y[o][p] = bias[o] + sum over c, kh, kw of w[o][c][kh][kw] x[c][p + (kh, kw)]
 //
-// x (C, H, W, 16), w in blocks of M output channels (O/M, C, KH, KW, M), y (O, OH, OW, 16). Every output is one
-// chain of fused multiply-adds in the order c, kh, kw that starts at the bias; taps in the padding are not in
-// the chain. Chains are cut where the Correlation says, at places that depend on the shape alone; the parts are added
-// in order.
+// Lanes::Images, for a tile of 16 images: x (C, H, W, 16), w in blocks of M output channels (O/M, C, KH, KW, M),
+// y (O, OH, OW, 16). Lanes::Channels, for one image: x (C, H, W), w (O/16, C, KH, KW, 16), y (O/16, OH, OW, 16), which
+// the bias fills beforehand.
+//
+// Every output is one chain of fused multiply-adds in the order c, kh, kw that starts at the bias; taps in the padding
+// are not in the chain. Chains are cut where the Correlation says, at places that depend on the shape alone; the parts
+// are added in order. So both ways give the same bits.
 
 constexpr int kTaps = 1024;  // of a table
-constexpr int kChunk = 512;  // taps after which a block's chain rests in y, so that the weights stay in the L1 cache
 
 // A range of the taps (c, kh, kw) of a chain.
 struct TapRange {
@@ -19,7 +21,7 @@ struct TapRange {
 // The outputs of one span of columns in one band of a span of rows.
 struct Rectangle {
   const Span *rows, *columns;
-  int first, outs;  // rows of the band
+  int outs;         // rows of the band
   const float* x;   // the input of its first output at the first tap
   float* y;         // its first output
 };
@@ -38,10 +40,10 @@ CONVLET_INLINE void for_each_part(const Correlation& t, Part&& part) {
 
 // Calls chunk(range) for the pieces of a part whose channels share a table of taps.
 template <class Chunk>
-CONVLET_INLINE void for_each_chunk(const TapRange& part, Chunk&& chunk) {
+CONVLET_INLINE void for_each_chunk(const Correlation& t, const TapRange& part, Chunk&& chunk) {
   const int width = part.column1 - part.column0, height = part.row1 - part.row0;
   const int columns = smaller(width, kTaps), rows = smaller(height, larger(1, kTaps / columns));
-  const int channels = columns == width && rows == height ? larger(1, kChunk / (columns * rows)) : 1;
+  const int channels = columns == width && rows == height ? larger(1, t.chunk_taps / (columns * rows)) : 1;
   for (int c = part.c0; c < part.c1; c += channels) {
     for (int row = part.row0; row < part.row1; row += rows) {
       for (int column = part.column0; column < part.column1; column += columns) {
@@ -52,7 +54,9 @@ CONVLET_INLINE void for_each_chunk(const TapRange& part, Chunk&& chunk) {
   }
 }
 
-// Lists those taps of one channel within a range that outputs of two spans see: offsets of weight and input.
+// Lists those taps of one channel within a range that outputs of two spans see: offsets of the broadcast operand and of
+// the vector, which are weight and input, or input and weight.
+template <Lanes L>
 CONVLET_INLINE int list_taps(const Correlation& t, const Span& rows, const Span& columns, const TapRange& range,
                              Tap* taps) {
   const std::ptrdiff_t x_down = t.row_per_tap * t.x_row, x_right = t.column_per_tap * t.x_column;
@@ -63,19 +67,21 @@ CONVLET_INLINE int list_taps(const Correlation& t, const Span& rows, const Span&
     for (int j = 0; j < columns.taps; ++j) {
       const int kw = columns.tap + j * columns.tap_step;
       if (kw < range.column0 || kw >= range.column1) continue;
-      taps[count++] = {(std::ptrdiff_t{kh} * t.kernel_width + kw) * t.w_tap, i * x_down + j * x_right};
+      const std::ptrdiff_t w = (std::ptrdiff_t{kh} * t.kernel_width + kw) * t.w_tap, x = i * x_down + j * x_right;
+      taps[count++] = L == Lanes::Images ? Tap{w, x} : Tap{x, w};
     }
   }
   return count;
 }
 
 // Points a block at the channels and taps of a chunk.
+template <Lanes L>
 CONVLET_INLINE void take_chunk(const Correlation& t, const Rectangle& r, const TapRange& chunk, Tap* taps, Block& b) {
   b.taps = taps;
-  b.tap_count = list_taps(t, *r.rows, *r.columns, chunk, taps);
+  b.tap_count = list_taps<L>(t, *r.rows, *r.columns, chunk, taps);
   b.channels = chunk.c1 - chunk.c0;
-  b.a_channel = t.w_channel;
-  b.b_channel = t.x_channel;
+  b.a_channel = L == Lanes::Images ? t.w_channel : t.x_channel;
+  b.b_channel = L == Lanes::Images ? t.x_channel : t.w_channel;
 }
 
 // The activation of a block's outputs, in place.
@@ -90,107 +96,134 @@ void activate_block(Activation kind, const Block& b, int m, int positions) {
   });
 }
 
-// Calls run(block, m, positions) for all blocks of a rectangle: m output channels at neighbouring positions. Positions
-// run along the longer side, so that narrow borders fill the registers too.
-template <class Run>
-CONVLET_INLINE void for_each_block(const Correlation& t, const Rectangle& r, const float* w, const float* bias,
-                                   Block b, Run&& run) {
+// Positions side by side, in lines: along the longer side of a rectangle, so that narrow borders fill the registers too.
+struct Lines {
+  std::ptrdiff_t x_step, y_step, x_line, y_line;
+  int length, count;
+};
+
+CONVLET_INLINE Lines lines_of(const Correlation& t, const Rectangle& r) {
   const std::ptrdiff_t x_down = t.row_per_out * t.x_row, x_right = t.column_per_out * t.x_column;
-  const std::ptrdiff_t y_down = r.rows->out_step * t.y_row, y_right = r.columns->out_step * t.x_column;
-  const bool across = r.columns->outs >= r.outs;
-  const int length = across ? r.columns->outs : r.outs, lines = across ? r.outs : r.columns->outs;
-  const std::ptrdiff_t x_line = across ? x_down : x_right, y_line = across ? y_down : y_right;
-  b.b_step = across ? x_right : x_down;
-  b.y_p = across ? y_right : y_down;
-  b.y_m = t.y_channel;
+  const std::ptrdiff_t y_down = r.rows->out_step * t.y_row, y_right = std::ptrdiff_t{r.columns->out_step} * kTile;
+  if (r.columns->outs >= r.outs) return {x_right, y_right, x_down, y_down, r.columns->outs, r.outs};
+  return {x_down, y_down, x_right, y_right, r.outs, r.columns->outs};
+}
+
+// Calls run(block, kernel, m, p) for all blocks of a rectangle, at the first tap of input channel c.
+template <Lanes L, class Run>
+CONVLET_INLINE void for_each_block(const Correlation& t, const Rectangle& r, int c, const float* w, const float* bias,
+                                   Block& b, Run&& run) {
+  const Lines lines = lines_of(t, r);
+  const bool neighbours = L == Lanes::Images || lines.x_step == 1;  // the broadcast values
+  const BlockTable& table = neighbours ? kBlocks : kStridedBlocks;
   for (int o = 0; o < t.out_channels; o += t.block) {
-    const int m = smaller(t.block, t.out_channels - o);
-    const int parts = (length + max_positions(m) - 1) / max_positions(m);
-    b.a = w + o / t.block * t.w_block;
+    const int outputs = smaller(t.block, t.out_channels - o);  // channels, or vectors of 16 of them
+    const int most = L == Lanes::Images ? max_positions(outputs) : max_values(outputs, neighbours);
+    const int parts = (lines.length + most - 1) / most;
+    const float* weight = w + c * t.w_channel + o / t.block * t.w_block;
     b.bias = bias ? bias + o : nullptr;
-    for (int line = 0; line < lines; ++line) {
-      b.b = r.x + line * x_line;
-      b.y = r.y + o * t.y_channel + line * y_line;
-      for (int i = 0, rest = length; i < parts; ++i) {
+    b.a_step = lines.x_step;
+    b.b_step = L == Lanes::Images ? lines.x_step : t.w_vector;
+    b.y_m = L == Lanes::Images ? t.y_channel : lines.y_step;
+    b.y_p = L == Lanes::Images ? lines.y_step : t.y_channel;
+    for (int line = 0; line < lines.count; ++line) {
+      const float* x = r.x + c * t.x_channel + line * lines.x_line;
+      b.y = r.y + o * t.y_channel + line * lines.y_line;
+      for (int i = 0, rest = lines.length; i < parts; ++i) {
         const int positions = (rest + parts - i - 1) / (parts - i);  // as equal as whole numbers allow
-        run(b, m, positions);
-        b.b += positions * b.b_step;
-        b.y += positions * b.y_p;
+        const int m = L == Lanes::Images ? outputs : positions, p = L == Lanes::Images ? positions : outputs;
+        b.a = L == Lanes::Images ? weight : x;
+        b.b = L == Lanes::Images ? x : weight;
+        run(b, table.at[m][p], m, p);
+        x += positions * lines.x_step;
+        b.y += positions * lines.y_step;
         rest -= positions;
       }
     }
   }
 }
 
+template <Lanes L>
 void correlate_rectangle(const Correlation& t, const Rectangle& r, const float* w, const float* bias) {
   Tap taps[kTaps];
   Block b{};
   for_each_part(t, [&](const TapRange& part, bool first) {
     const bool last = part.c1 == t.in_channels && part.row1 == t.kernel_height;
-    const auto finish = [&](const Block& block, int m, int positions) {
-      if (last && t.after != Activation::None) activate_block(t.after, block, m, positions);
+    const auto finish = [&](const Block& block, int m, int p) {
+      if (last && t.after != Activation::None) activate_block(t.after, block, m, p);
     };
     if (first) {
-      b.chain = Chain::Begin;
-      for_each_chunk(part, [&](const TapRange& chunk) {
+      b.chain = L == Lanes::Images ? Chain::Begin : Chain::Resume;
+      for_each_chunk(t, part, [&](const TapRange& chunk) {
         const bool ends = chunk.c1 == part.c1 && chunk.row1 == part.row1 && chunk.column1 == part.column1;
-        take_chunk(t, r, chunk, taps, b);
-        for_each_block(t, r, w, bias, b, [&](Block block, int m, int positions) {
-          block.a += chunk.c0 * t.w_channel;
-          block.b += chunk.c0 * t.x_channel;
-          kBlocks.at[m][positions](block);
-          if (ends) finish(block, m, positions);
+        take_chunk<L>(t, r, chunk, taps, b);
+        for_each_block<L>(t, r, chunk.c0, w, bias, b, [&](const Block& block, BlockKernel kernel, int m, int p) {
+          kernel(block);
+          if (ends) finish(block, m, p);
         });
         b.chain = Chain::Resume;
       });
     } else {  // y holds the sum of the parts before: this one rests elsewhere between its chunks
-      for_each_block(t, r, w, nullptr, b, [&](const Block& block, int m, int positions) {
-        float sums[larger(kAccumulators, kMaxBlock) * kTile];
+      for_each_block<L>(t, r, 0, w, nullptr, b, [&](const Block& block, BlockKernel kernel, int m, int p) {
+        float sums[kAccumulators * kTile];
         Block own = block;
         own.y = sums;
         own.y_p = kTile;
-        own.y_m = positions * kTile;
+        own.y_m = p * kTile;
         own.chain = Chain::Begin;
-        for_each_chunk(part, [&](const TapRange& chunk) {
-          take_chunk(t, r, chunk, taps, own);
-          own.a = block.a + chunk.c0 * t.w_channel;
-          own.b = block.b + chunk.c0 * t.x_channel;
-          kBlocks.at[m][positions](own);
+        for_each_chunk(t, part, [&](const TapRange& chunk) {
+          take_chunk<L>(t, r, chunk, taps, own);
+          own.a = block.a + chunk.c0 * own.a_channel;
+          own.b = block.b + chunk.c0 * own.b_channel;
+          kernel(own);
           own.chain = Chain::Resume;
         });
-        for (int i = 0; i < m * positions; ++i) {
-          float* y = block.y + i / positions * block.y_m + i % positions * block.y_p;
+        for (int i = 0; i < m * p; ++i) {
+          float* y = block.y + i / p * block.y_m + i % p * block.y_p;
           for (int lane = 0; lane < kTile; lane += Vec::lanes) {
             store(y + lane, load(y + lane) + load(sums + i * kTile + lane));
           }
         }
-        finish(block, m, positions);
+        finish(block, m, p);
       });
     }
   });
 }
 
-void correlate(const Correlation& t, const float* x, const float* w, const float* bias, float* y) {
-  for (int g = 0; g < t.groups; ++g) {
-    const float* group_bias = bias ? bias + std::ptrdiff_t{g} * t.out_channels : nullptr;
-    const float* group_x = x + std::ptrdiff_t{g} * t.in_channels * t.x_channel;
-    float* group_y = y + std::ptrdiff_t{g} * t.out_channels * t.y_channel;
-    for (int s = 0; s < t.row_spans; ++s) {
-      const Span& rows = t.rows[s];
-      for (int first = 0; first < rows.outs; first += t.band_rows) {
-        const std::ptrdiff_t x_row = (rows.in + std::ptrdiff_t{first} * t.row_per_out) * t.x_row;
-        const std::ptrdiff_t y_row = (rows.out + std::ptrdiff_t{first} * rows.out_step) * t.y_row;
-        for (int k = 0; k < t.column_spans; ++k) {
-          const Span& columns = t.columns[k];
-          const Rectangle r{&rows,
-                            &columns,
-                            first,
-                            smaller(t.band_rows, rows.outs - first),
-                            group_x + x_row + columns.in * t.x_column,
-                            group_y + y_row + columns.out * t.x_column};
-          correlate_rectangle(t, r, w + g * t.w_group, group_bias);
-        }
+// Of a span's outputs, which lie every out_step, those in first .. last - 1: index of the first one and their number.
+CONVLET_INLINE int outputs_before(const Span& span, int end) {
+  return end <= span.out ? 0 : smaller(span.outs, (end - span.out + span.out_step - 1) / span.out_step);
+}
+
+template <Lanes L>
+CONVLET_INLINE void correlate_rows(const Correlation& t, const float* x, const float* w, const float* bias, float* y) {
+  for (int s = 0; s < t.row_spans; ++s) {
+    const Span& rows = t.rows[s];
+    const int end = outputs_before(rows, t.row_end);
+    for (int first = outputs_before(rows, t.row_begin); first < end; first += t.band_rows) {
+      const std::ptrdiff_t x_row = (rows.in + std::ptrdiff_t{first} * t.row_per_out) * t.x_row;
+      const std::ptrdiff_t y_row = (rows.out + std::ptrdiff_t{first} * rows.out_step - t.row_begin) * t.y_row;
+      for (int k = 0; k < t.column_spans; ++k) {
+        const Span& columns = t.columns[k];
+        const Rectangle r{&rows, &columns, smaller(t.band_rows, end - first), x + x_row + columns.in * t.x_column,
+                          y + y_row + std::ptrdiff_t{columns.out} * kTile};
+        correlate_rectangle<L>(t, r, w, bias);
       }
     }
+  }
+}
+
+void correlate(const Correlation& t, const float* x, const float* w, const float* bias, float* y) {
+  for (int g = 0; g < t.groups; ++g) {
+    correlate_rows<Lanes::Images>(t, x + g * t.in_channels * t.x_channel, w + g * t.w_group,
+                                  bias ? bias + std::ptrdiff_t{g} * t.out_channels : nullptr,
+                                  y + g * t.out_channels * t.y_channel);
+  }
+}
+
+void correlate_channels(const Correlation& t, const float* x, const float* w, float* y) {
+  for (int g = 0; g < t.groups; ++g) {
+    correlate_rows<Lanes::Channels>(t, x + g * t.in_channels * t.x_channel, w + g * t.w_group, nullptr,
+                                    y + g * t.out_channels * t.y_channel);
   }
 }

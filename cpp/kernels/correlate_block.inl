@@ -129,4 +129,12 @@ constexpr BlockTable make_blocks() {
   return table;
 }
 
+constexpr int kMaxStrided = 8;  // values any step apart, each of which takes an address of its own
+
+// Broadcast values of a block of p vectors.
+constexpr int max_values(int p, bool neighbours) {
+  return smaller(neighbours ? kMaxBlock : kMaxStrided, larger(1, kAccumulators / p));
+}
+
 constexpr BlockTable kBlocks = make_blocks<1, kMaxBlock>();
+constexpr BlockTable kStridedBlocks = make_blocks<0, kMaxStrided>();

@@ -32,6 +32,7 @@ constexpr Kernels make_kernels(const char* name) {
   k.max_block = kMaxBlock;
   k.max_positions = kMaxPositions;
   k.correlate = correlate;
+  k.correlate_channels = correlate_channels;
   k.weight_gradient = weight_gradient;
   k.sum_lanes = sum_lanes;
   k.outer_product = outer_product;
@@ -49,6 +50,7 @@ constexpr Kernels make_kernels(const char* name) {
   k.pack_bytes = pack_bytes;
   k.pack_floats = pack_floats;
   k.unpack = unpack;
+  k.repeat = repeat;
   k.add = add;
   k.sgd = sgd;
   k.adam = adam;

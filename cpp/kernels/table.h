@@ -13,6 +13,7 @@
 namespace convlet {
 
 // y[o][p][n] = bias[o] + sum over c, kh, kw of w[o][c][kh][kw] x[c][p + (kh, kw)][n]
+// With images in the lanes x is (C, H, W, 16), with channels (C, H, W), and out_channels counts vectors of 16 of them.
 // Serves conv2d forward and its input gradient (the spans differ), linear forward and its input gradient
 // (1x1 images). Strides are in floats.
 struct Correlation {
@@ -24,10 +25,13 @@ struct Correlation {
   std::int32_t row_per_out, row_per_tap, column_per_out, column_per_tap;  // steps of the input
   std::int32_t block;                       // output channels computed together
   std::int32_t chain_channels, chain_rows;  // input channels, and kernel rows, between two cuts of the chain
+  std::int32_t chunk_taps;                  // after which a block's chain rests in y: the weights stay in the L1 cache
   std::int32_t band_rows;                   // output rows computed for all output channels before the next rows
+  std::int32_t row_begin, row_end;          // the output rows to compute; y begins at the first of them
   std::ptrdiff_t w_group;                   // floats between the weights of two groups,
   std::ptrdiff_t w_block;                   // of two blocks of output channels,
-  std::ptrdiff_t w_channel, w_tap;          // of two input channels, of two taps
+  std::ptrdiff_t w_channel, w_tap;          // of two input channels, of two taps,
+  std::ptrdiff_t w_vector;                  // of two vectors of 16 output channels
   Activation after;                         // of every output, while it is still in the L1 cache
 };
 
@@ -75,6 +79,8 @@ struct Kernels {
   std::int32_t max_block, max_positions;  // output channels, positions of a block
 
   void (*correlate)(const Correlation&, const float* x, const float* w, const float* bias, float* y);
+  // With channels in the lanes; y comes holding the bias.
+  void (*correlate_channels)(const Correlation&, const float* x, const float* w, float* y);
   // sums: room for kGradientBlock (C KH KW + 1) 16 floats; db may be null.
   void (*weight_gradient)(const WeightGradient&, const float* dy, const float* x, float* sums, float* dw, float* db);
   // sums[i] = the 16 lanes of x[i] as a tree: lane n + lane n + 8, then 4, 2, 1.
@@ -108,6 +114,7 @@ struct Kernels {
   void (*pack_bytes)(const std::uint8_t* const* images, std::ptrdiff_t size, float* tile);  // times 1/255, exactly
   void (*pack_floats)(const float* const* images, std::ptrdiff_t size, float* tile);
   void (*unpack)(const float* tile, std::ptrdiff_t size, float* const* images);
+  void (*repeat)(const float* lanes, std::ptrdiff_t size, float* tile);  // the same 16 lanes everywhere
 
   void (*add)(const float* x, std::ptrdiff_t count, float* sum);  // sum += x
   void (*sgd)(const SgdStep&, const float* gradient, std::ptrdiff_t count, float* parameter, float* buffer);

@@ -54,4 +54,34 @@ int choose_band(std::int64_t in_channels, std::int64_t width, std::int64_t row_s
   return static_cast<int>(std::clamp<std::int64_t>(kBytes / row, 1, 1 << 20));
 }
 
+void cut_chains(const Conv2d& op, Correlation& c) {
+  const std::int64_t taps = op.kernel.height * op.kernel.width;
+  c.chain_channels = static_cast<std::int32_t>(std::max<std::int64_t>(1, kChain / taps));
+  const std::int64_t rows = taps > kChain ? kChain / op.kernel.width : op.kernel.height;
+  c.chain_rows = static_cast<std::int32_t>(std::max<std::int64_t>(1, rows));
+}
+
+int choose_vectors(const Kernels& kernels, std::int64_t vectors, const Axis& rows, const Axis& columns) {
+  int best = 1;
+  double best_clocks = 0;
+  for (int p = 1; p <= std::min<std::int64_t>(vectors, kernels.max_positions); ++p) {
+    const int most = std::min(kernels.max_block, std::max(1, kernels.accumulators / p));
+    double total = 0;
+    for (const Span& row : rows.spans) {
+      for (const Span& column : columns.spans) {
+        const int length = std::max(row.outs, column.outs), lines = std::min(row.outs, column.outs);
+        const int parts = (length + most - 1) / most;
+        const double m = static_cast<double>(length) / parts, taps = static_cast<double>(row.taps) * column.taps;
+        total += lines * parts * taps * (std::max({m * p / 2.0, (m + p) / 2.0, 4.0}) + p / 4.0);
+      }
+    }
+    total *= static_cast<double>(ceil_div(vectors, p));
+    if (p == 1 || total < best_clocks) {
+      best = p;
+      best_clocks = total;
+    }
+  }
+  return best;
+}
+
 }  // namespace convlet

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "convlet/axis.h"
+#include "convlet/conv2d.h"
 #include "kernels/table.h"
 
 namespace convlet {
@@ -13,5 +14,12 @@ int choose_block(const Kernels& kernels, std::int64_t out_channels, const Axis& 
 
 // Output rows to compute for all output channels, so that the input rows they share stay in a core's L2.
 int choose_band(std::int64_t in_channels, std::int64_t width, std::int64_t row_step);
+
+// Vectors of 16 output channels to compute together, where channels are in the lanes.
+int choose_vectors(const Kernels& kernels, std::int64_t vectors, const Axis& rows, const Axis& columns);
+
+// Cuts the chains of a correlation every few channels, or, where one channel has more taps than a chain may, every few
+// kernel rows.
+void cut_chains(const Conv2d& op, Correlation& correlation);
 
 }  // namespace convlet

@@ -5,17 +5,6 @@
 #include "ops/blocking.h"
 
 namespace convlet {
-namespace {
-
-// Chains are cut every few channels, or, where one channel has more taps than a chain may, every few kernel rows.
-void cut_chains(const Conv2d& op, Correlation& c) {
-  const std::int64_t taps = op.kernel.height * op.kernel.width;
-  c.chain_channels = static_cast<std::int32_t>(std::max<std::int64_t>(1, kChain / taps));
-  const std::int64_t rows = taps > kChain ? kChain / op.kernel.width : op.kernel.height;
-  c.chain_rows = static_cast<std::int32_t>(std::max<std::int64_t>(1, rows));
-}
-
-}  // namespace
 
 Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kernels_(&kernels) {
   const Image in = op.in, out = op.out();
@@ -50,6 +39,8 @@ Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kern
     c.column_per_tap = columns.in_per_tap;
     c.block = choose_block(kernels, channels_to, rows, columns);
     cut_chains(op, c);
+    c.chunk_taps = 512;
+    c.row_end = narrow(to.height);
     c.band_rows = choose_band(channels_from, from.width, row_step);
     c.w_tap = c.block;
     c.w_channel = taps * c.w_tap;

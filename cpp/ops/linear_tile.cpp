@@ -20,7 +20,8 @@ LinearTile::LinearTile(const Linear& op, const Kernels& kernels) : op_(op), kern
     c.block = choose_block(kernels, to, point, point);
     c.chain_channels = kChain;
     c.chain_rows = 1;
-    c.band_rows = 1;
+    c.chunk_taps = 512;
+    c.band_rows = c.row_end = 1;
     return c;
   };
   forward_ = correlation(op.inputs, op.outputs);
