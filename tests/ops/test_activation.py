@@ -36,6 +36,10 @@ def test_accuracy_over_all_of_float32(name: str, isa: str):
     assert error[worst] <= ULPS, f"{name}({x[worst]!r}) = {y[worst]!r} is {error[worst]:.1f} ulp off"
 
 
+def test_sigmoid_of_zero_is_one_half(isa: str):
+    assert functional.sigmoid(np.array([0.0, -0.0], np.float32)).tolist() == [0.5, 0.5]
+
+
 def test_sigmoid_stays_between_zero_and_one_and_keeps_subnormal_results(isa: str):
     y = FORWARD["sigmoid"](dense_sample())
     assert y.min() >= 0
@@ -58,6 +62,11 @@ def test_tanh_stays_between_minus_one_and_one_is_odd_and_keeps_small_numbers(isa
 def test_relu_is_exact_over_all_of_float32(isa: str):
     x = dense_sample()
     assert np.array_equal(functional.relu(x), np.maximum(x, 0))
+
+
+def test_relu_of_minus_zero_is_minus_zero(isa: str):
+    zeros = np.array([0.0, -0.0], np.float32)
+    assert_same_bits(functional.relu(zeros), zeros, "relu of zeros")
 
 
 @pytest.mark.parametrize("name", oracle.NAMES)
