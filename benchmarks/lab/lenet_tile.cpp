@@ -47,7 +47,8 @@ struct Memory {
   std::vector<Buffer> buffers;
   float* operator()(std::int64_t floats) {
     buffers.emplace_back(static_cast<std::size_t>(floats));
-    for (std::int64_t i = 0; i < floats; ++i) buffers.back().data()[i] = static_cast<float>(i * 7919 % 1000 - 500) / 2e3f;
+    for (std::int64_t i = 0; i < floats; ++i)
+      buffers.back().data()[i] = static_cast<float>(i * 7919 % 1000 - 500) / 2e3f;
     return buffers.back().data();
   }
 };
@@ -82,13 +83,13 @@ int main(int argc, char** argv) {
     const Conv2dTile tile(op, k);
     const Image out = op.out();
     float *x = memory(op.in.size() * 16), *y = memory(out.size() * 16), *dy = memory(out.size() * 16);
-    float *dx = memory(op.in.size() * 16), *w = memory(op.weights()), *packed = memory(tile.forward_weights() + tile.backward_weights());
+    float *dx = memory(op.in.size() * 16), *w = memory(op.weights()),
+          *packed = memory(tile.forward_weights() + tile.backward_weights());
     float *sums = memory(op.gradient_sums() * 16), *bias = memory(16), *dw = memory(op.weights()), *db = memory(16);
     const double work = 16.0 * static_cast<double>(op.multiply_adds());
     const std::string name = "conv" + std::to_string(i + 1) + " ";
     std::printf("block %d\n", tile.forward_block());
-    row((name + "forward, no activation").c_str(), work,
-        [&] { tile.forward(x, packed, bias, Activation::None, y); });
+    row((name + "forward, no activation").c_str(), work, [&] { tile.forward(x, packed, bias, Activation::None, y); });
     total -= best_of([&] { tile.forward(x, packed, bias, Activation::None, y); });
     total_work -= work;
     row((name + "forward, sigmoid").c_str(), work, [&] { tile.forward(x, packed, bias, Activation::Sigmoid, y); });
@@ -120,8 +121,8 @@ int main(int argc, char** argv) {
     float* to[16];
     for (int n = 0; n < 16; ++n) to[n] = rows + n * width;
     row((name + "unpack").c_str(), 0, [&] { k.unpack(x, op.inputs, to); });
-    const double seconds =
-        best_of([&] { k.outer_product(dy, op.outputs * 16, rows, width, 256, op.outputs, op.inputs, Store::Overwrite, dw); });
+    const double seconds = best_of(
+        [&] { k.outer_product(dy, op.outputs * 16, rows, width, 256, op.outputs, op.inputs, Store::Overwrite, dw); });
     std::printf("%-34s %9.2f us %12.0f %8.1f %% (1/16 of a step's)\n", (name + "dw").c_str(), 1e6 * seconds / 16, work,
                 100 * work / (seconds / 16) / peak_rate);
     total += seconds / 16;

@@ -56,6 +56,15 @@ CONVLET_INLINE Vec scale(Vec a, Vec n) {
   return {_mm256_mul_ps(_mm256_mul_ps(a.v, p), q)};
 }
 
+// By lane: bit i of `bits` stands for lane i. What is masked out is neither read nor written.
+CONVLET_INLINE Mask mask_of(int bits) {
+  const __m256i lanes = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  return {_mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(bits), lanes), lanes))};
+}
+CONVLET_INLINE Vec load_where(Mask m, const float* p) { return {_mm256_maskload_ps(p, _mm256_castps_si256(m.m))}; }
+CONVLET_INLINE void store_where(Mask m, float* p, Vec a) { _mm256_maskstore_ps(p, _mm256_castps_si256(m.m), a.v); }
+CONVLET_INLINE Vec fma_where(Mask m, Vec a, Vec b, Vec c) { return {_mm256_blendv_ps(c.v, fma(a, b, c).v, m.m)}; }
+
 CONVLET_INLINE Mask less(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
 CONVLET_INLINE Mask equal(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)}; }
 CONVLET_INLINE Mask greater_or_nan(Vec a, Vec b) {  // a > b, or a is NaN

@@ -54,6 +54,12 @@ CONVLET_INLINE Vec with_sign(Vec a, Vec s) {  // a >= 0
 // a * 2^n for a whole n in -252..252, rounded once.
 CONVLET_INLINE Vec scale(Vec a, Vec n) { return {_mm512_scalef_ps(a.v, n.v)}; }
 
+// By lane: bit i of `bits` stands for lane i. What is masked out is neither read nor written.
+CONVLET_INLINE Mask mask_of(int bits) { return {static_cast<__mmask16>(bits)}; }
+CONVLET_INLINE Vec load_where(Mask m, const float* p) { return {_mm512_maskz_loadu_ps(m.m, p)}; }
+CONVLET_INLINE void store_where(Mask m, float* p, Vec a) { _mm512_mask_storeu_ps(p, m.m, a.v); }
+CONVLET_INLINE Vec fma_where(Mask m, Vec a, Vec b, Vec c) { return {_mm512_mask3_fmadd_ps(a.v, b.v, c.v, m.m)}; }
+
 CONVLET_INLINE Mask less(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
 CONVLET_INLINE Mask equal(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
 CONVLET_INLINE Mask greater_or_nan(Vec a, Vec b) {  // a > b, or a is NaN

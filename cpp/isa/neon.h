@@ -66,6 +66,29 @@ CONVLET_INLINE Mask greater_or_nan(Vec a, Vec b) {  // a > b, or a is NaN
   return {vorrq_u32(vcgtq_f32(a.v, b.v), vmvnq_u32(vceqq_f32(a.v, a.v)))};
 }
 CONVLET_INLINE Vec select(Mask m, Vec yes, Vec no) { return {vbslq_f32(m.m, yes.v, no.v)}; }
+
+// By lane: bit i of `bits` stands for lane i. What is masked out is neither read nor written.
+CONVLET_INLINE Mask mask_of(int bits) {
+  const std::uint32_t all[4] = {1, 2, 4, 8};
+  return {vtstq_u32(vdupq_n_u32(static_cast<std::uint32_t>(bits)), vld1q_u32(all))};
+}
+CONVLET_INLINE Vec load_where(Mask m, const float* p) {
+  std::uint32_t bits[4];
+  vst1q_u32(bits, m.m);
+  const float all[4] = {bits[0] ? p[0] : 0, bits[1] ? p[1] : 0, bits[2] ? p[2] : 0, bits[3] ? p[3] : 0};
+  return {vld1q_f32(all)};
+}
+CONVLET_INLINE void store_where(Mask m, float* p, Vec a) {
+  std::uint32_t bits[4];
+  float all[4];
+  vst1q_u32(bits, m.m);
+  vst1q_f32(all, a.v);
+  for (int i = 0; i < 4; ++i) {
+    if (bits[i]) p[i] = all[i];
+  }
+}
+CONVLET_INLINE Vec fma_where(Mask m, Vec a, Vec b, Vec c) { return select(m, fma(a, b, c), c); }
+
 CONVLET_INLINE Vec max(Vec a, Vec b) { return select({vcgtq_f32(a.v, b.v)}, a, b); }  // b where either is NaN
 
 CONVLET_INLINE void transpose(Vec (&r)[4]) {

@@ -69,6 +69,26 @@ CONVLET_INLINE Vec select(Mask m, Vec yes, Vec no) {
   return {_mm_or_ps(_mm_and_ps(m.m, yes.v), _mm_andnot_ps(m.m, no.v))};
 }
 
+// By lane: bit i of `bits` stands for lane i. What is masked out is neither read nor written.
+CONVLET_INLINE Mask mask_of(int bits) {
+  const __m128i lanes = _mm_setr_epi32(1, 2, 4, 8);
+  return {_mm_castsi128_ps(_mm_cmpeq_epi32(_mm_and_si128(_mm_set1_epi32(bits), lanes), lanes))};
+}
+CONVLET_INLINE Vec load_where(Mask m, const float* p) {
+  const int bits = _mm_movemask_ps(m.m);
+  if (bits == 15) return load(p);
+  return {_mm_setr_ps(bits & 1 ? p[0] : 0, bits & 2 ? p[1] : 0, bits & 4 ? p[2] : 0, bits & 8 ? p[3] : 0)};
+}
+CONVLET_INLINE void store_where(Mask m, float* p, Vec a) {
+  alignas(16) float all[4];
+  _mm_store_ps(all, a.v);
+  const int bits = _mm_movemask_ps(m.m);
+  for (int i = 0; i < 4; ++i) {
+    if (bits >> i & 1) p[i] = all[i];
+  }
+}
+CONVLET_INLINE Vec fma_where(Mask m, Vec a, Vec b, Vec c) { return select(m, fma(a, b, c), c); }
+
 CONVLET_INLINE void transpose(Vec (&r)[4]) { _MM_TRANSPOSE4_PS(r[0].v, r[1].v, r[2].v, r[3].v); }
 
 }  // namespace

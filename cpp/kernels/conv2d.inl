@@ -1,5 +1,5 @@
-// conv2d, forward and input gradient, as one correlation, with the 16 lanes of a vector along one of two axes; linear is
-// its case of 1x1 images.
+// conv2d, forward and input gradient, as one correlation, with the 16 lanes of a vector along one of two axes; linear
+// is its case of 1x1 images.
 //
 //   y[o][p] = bias[o] + sum over c, kh, kw of w[o][c][kh][kw] x[c][p + (kh, kw)]
 //
@@ -21,10 +21,14 @@ struct TapRange {
 // The outputs of one span of columns in one band of a span of rows.
 struct Rectangle {
   const Span *rows, *columns;
-  int outs;         // rows of the band
-  const float* x;   // the input of its first output at the first tap
-  float* y;         // its first output
+  int outs;        // rows of the band
+  const float* x;  // the input of its first output at the first tap
+  float* y;        // its first output
 };
+
+CONVLET_INLINE TapRange whole_chain(const Correlation& t) {
+  return {0, t.in_channels, 0, t.kernel_height, 0, t.kernel_width};
+}
 
 // Calls part(range, first) for every piece between two cuts of the chains, in order.
 template <class Part>
@@ -96,7 +100,8 @@ void activate_block(Activation kind, const Block& b, int m, int positions) {
   });
 }
 
-// Positions side by side, in lines: along the longer side of a rectangle, so that narrow borders fill the registers too.
+// Positions side by side, in lines: along the longer side of a rectangle, so that narrow borders fill the registers
+// too.
 struct Lines {
   std::ptrdiff_t x_step, y_step, x_line, y_line;
   int length, count;

@@ -3,9 +3,9 @@
 //   dw[o][c][kh][kw] = sum over lanes n and positions p of dy[o][p][n] x[c][p + (kh, kw)][n]
 //
 // dy (O, OH, OW, 16), x (C, H, W, 16), dw (O, C, KH, KW). The order of the additions is set by the shapes alone: for
-// every rectangle of outputs that see the same taps, and every band of its positions, one chain for each lane; the bands
-// are added in order, and last the lanes, as a tree. M output channels take all their taps over a band before the next
-// one, so that its dy stays in the L1 cache; their sums, 16 for each weight, stay in L2.
+// every rectangle of outputs that see the same taps, and every band of its positions, one chain for each lane; the
+// bands are added in order, and last the lanes, as a tree. M output channels take all their taps over a band before the
+// next one, so that its dy stays in the L1 cache; their sums, 16 for each weight, stay in L2.
 
 struct GradientBlock {
   const float *dy, *x;
@@ -136,20 +136,13 @@ CONVLET_INLINE void for_each_kernel_row(const WeightGradient& t, const Span& row
 // Positions of a chain: with the dy of six channels they fill half of an L1 cache of 48 KiB. The bits depend on it.
 constexpr int kBand = 64;
 
-// Calls band(b) for each band of the outputs of two spans.
+// Calls band(row, rows, column, columns) for each band of the outputs of two spans.
 template <class Band>
-CONVLET_INLINE void for_each_band(const WeightGradient& t, const Span& rows, const Span& columns, const float* dy,
-                                  const float* x, GradientBlock b, Band&& band) {
-  const int band_columns = smaller(columns.outs, kBand), band_rows = larger(1, kBand / columns.outs);
-  dy += rows.out * t.dy_row + std::ptrdiff_t{columns.out} * kTile;
-  x += rows.in * t.x_row + std::ptrdiff_t{columns.in} * kTile;
-  for (int row = 0; row < rows.outs; row += band_rows) {
-    b.rows = smaller(band_rows, rows.outs - row);
-    for (int column = 0; column < columns.outs; column += band_columns) {
-      b.columns = smaller(band_columns, columns.outs - column);
-      b.dy = dy + row * t.dy_row + std::ptrdiff_t{column} * kTile;
-      b.x = x + row * b.x_row + column * b.x_column;
-      band(b);
+CONVLET_INLINE void for_each_band(const Span& rows, const Span& columns, Band&& band) {
+  const int width = smaller(columns.outs, kBand), height = larger(1, kBand / columns.outs);
+  for (int row = 0; row < rows.outs; row += height) {
+    for (int column = 0; column < columns.outs; column += width) {
+      band(row, smaller(height, rows.outs - row), column, smaller(width, columns.outs - column));
     }
   }
 }
@@ -168,11 +161,15 @@ void gradient_rectangle(const WeightGradient& t, const Span& rows, const Span& c
     k = smaller(smaller(columns_of_part(t, columns.taps), columns.taps - column), (kRegisters - 1) / (m + 1));
     const std::ptrdiff_t x_column = std::ptrdiff_t{column} * t.column_dilation * kTile;
     for_each_kernel_row(t, rows, columns.tap + column, x_column, [&](const Tap* taps, int count) {
-      for_each_band(t, rows, columns, dy, x, b, [&](GradientBlock& band) {
+      for_each_band(rows, columns, [&](int row, int row_count, int column_of_band, int column_count) {
+        b.rows = row_count;
+        b.columns = column_count;
+        b.dy = dy + (rows.out + row) * t.dy_row + std::ptrdiff_t{columns.out + column_of_band} * kTile;
+        b.x = x + rows.in * t.x_row + row * b.x_row + columns.in * kTile + column_of_band * b.x_column;
         for (int first = 0, r = 0; first < count; first += r) {
           r = smaller(max_rows(m, k), count - first);
-          band.taps = taps + first;
-          kGradientBlocks.at[m][k][r](band);
+          b.taps = taps + first;
+          kGradientBlocks.at[m][k][r](b);
         }
       });
     });

@@ -7,8 +7,8 @@
 // pixels of M positions and b the weights of P times 16 channels. Every y is one chain of fused multiply-adds, so M and
 // P change the speed and never a bit.
 //
-// A tap costs M + P loads for M * P multiply-adds. The offsets of one channel's taps are read from a table, over and over
-// for all channels, in one loop without a branch but its end: loops over channel, row and column, five times round
+// A tap costs M + P loads for M * P multiply-adds. The offsets of one channel's taps are read from a table, over and
+// over for all channels, in one loop without a branch but its end: loops over channel, row and column, five times round
 // each, were mispredicted often enough to cost a tenth of the speed.
 
 enum class Chain { Begin, Resume, Part };  // from the bias; on from y; from zero, and added to y: a chain that was cut
@@ -21,7 +21,7 @@ struct Block {
   const float *a, *b;  // at offset 0 of the taps
   const float* bias;   // M values, or null: zeros
   float* y;
-  const Tap* taps;     // of a channel
+  const Tap* taps;  // of a channel
   std::ptrdiff_t tap_count, channels;
   std::ptrdiff_t a_channel, b_channel;      // from channel to channel
   std::ptrdiff_t a_step, b_step, y_m, y_p;  // from m to m, from p to p

@@ -15,7 +15,9 @@ CONVLET_INLINE void keep(T& value) {
 #include "kernels/activation.inl"
 #include "kernels/correlate_block.inl"
 #include "kernels/conv2d.inl"
+#include "kernels/conv2d_columns.inl"
 #include "kernels/conv2d_backward.inl"
+#include "kernels/conv2d_backward_channels.inl"
 #include "kernels/linear.inl"
 #include "kernels/pool2d.inl"
 #include "kernels/softmax.inl"
@@ -33,7 +35,10 @@ constexpr Kernels make_kernels(const char* name) {
   k.max_positions = kMaxPositions;
   k.correlate = correlate;
   k.correlate_channels = correlate_channels;
+  k.correlate_columns = correlate_columns;
   k.weight_gradient = weight_gradient;
+  k.weight_gradient_channels = weight_gradient_channels;
+  k.bias_gradient_channels = bias_gradient_channels;
   k.sum_lanes = sum_lanes;
   k.outer_product = outer_product;
   k.max_pool = max_pool;

@@ -23,6 +23,7 @@ struct Correlation {
   const Span *rows, *columns;
   std::int32_t row_spans, column_spans;
   std::int32_t row_per_out, row_per_tap, column_per_out, column_per_tap;  // steps of the input
+  std::int32_t column_origin;               // with columns in the lanes: input column of output 0 at tap 0
   std::int32_t block;                       // output channels computed together
   std::int32_t chain_channels, chain_rows;  // input channels, and kernel rows, between two cuts of the chain
   std::int32_t chunk_taps;                  // after which a block's chain rests in y: the weights stay in the L1 cache
@@ -81,8 +82,14 @@ struct Kernels {
   void (*correlate)(const Correlation&, const float* x, const float* w, const float* bias, float* y);
   // With channels in the lanes; y comes holding the bias.
   void (*correlate_channels)(const Correlation&, const float* x, const float* w, float* y);
+  // With columns in the lanes, for chains that are not cut; y (O, OH, OW) comes holding the bias.
+  void (*correlate_columns)(const Correlation&, const float* x, const float* w, float* y);
   // sums: room for kGradientBlock (C KH KW + 1) 16 floats; db may be null.
   void (*weight_gradient)(const WeightGradient&, const float* dy, const float* x, float* sums, float* dw, float* db);
+  // With channels in the lanes, for one image: out_channels counts vectors of 16 output channels, x (C, H, W) and
+  // dy (O / 16, OH, OW, 16) are added to sums (O / 16, C, KH, KW, 16) and (O / 16, 16).
+  void (*weight_gradient_channels)(const WeightGradient&, const float* dy, const float* x, float* sums);
+  void (*bias_gradient_channels)(const WeightGradient&, const float* dy, std::ptrdiff_t positions, float* sums);
   // sums[i] = the 16 lanes of x[i] as a tree: lane n + lane n + 8, then 4, 2, 1.
   void (*sum_lanes)(const float* x, std::ptrdiff_t count, float* sums);
 

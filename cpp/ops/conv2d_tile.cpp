@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/blocking.h"
+#include "ops/weights.h"
 
 namespace convlet {
 
@@ -68,30 +69,12 @@ Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kern
   gradient_.column_dilation = narrow(op.dilation.width);
 }
 
-// (O, C, KH, KW) -> for each group, for each block of output channels: (C, KH, KW, block)
 void Conv2dTile::pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const {
-  const std::int64_t per_output = op_.channels_of_group() * op_.kernel.height * op_.kernel.width;
-  const std::int64_t outputs = op_.out_channels / op_.groups, block = forward_.block;
-  for (std::int64_t o = o0; o < o1; ++o) {
-    const std::int64_t in_group = o % outputs;
-    float* to = packed + o / outputs * forward_.w_group + in_group / block * forward_.w_block + in_group % block;
-    const float* from = w + o * per_output;
-    for (std::int64_t i = 0; i < per_output; ++i) to[i * block] = from[i];
-  }
+  pack_weights(op_, Direction::Forward, forward_, o0, o1, w, packed);
 }
 
-// (O, C, KH, KW) -> for each group, for each block of input channels: (O, KH, KW, block)
 void Conv2dTile::pack_backward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const {
-  const std::int64_t taps = op_.kernel.height * op_.kernel.width, channels = op_.channels_of_group();
-  const std::int64_t outputs = op_.out_channels / op_.groups, block = backward_.block;
-  for (std::int64_t o = o0; o < o1; ++o) {
-    for (std::int64_t c = 0; c < channels; ++c) {
-      float* to = packed + o / outputs * backward_.w_group + c / block * backward_.w_block +
-                  o % outputs * backward_.w_channel + c % block;
-      const float* from = w + (o * channels + c) * taps;
-      for (std::int64_t k = 0; k < taps; ++k) to[k * block] = from[k];
-    }
-  }
+  pack_weights(op_, Direction::Backward, backward_, o0, o1, w, packed);
 }
 
 void Conv2dTile::forward(const float* x, const float* packed, const float* bias, Activation after, float* y) const {

@@ -6,13 +6,13 @@
 namespace convlet::ops {
 namespace {
 
-// f(first, count) over pieces of a long array, on the pool's threads.
+// f(first, count) over stretches of a long array, on the pool's threads.
 template <class F>
-void for_each_piece(std::int64_t count, F&& f) {
-  constexpr std::int64_t kPiece = 1 << 15;  // floats: 128 KiB, so that a piece stays in L2
-  const std::int64_t pieces = ceil_div(count, kPiece);
-  parallel_for(pieces > 2 ? Pool::shared().size() : 1, pieces,
-               [&](std::int64_t piece, int) { f(piece * kPiece, std::min(kPiece, count - piece * kPiece)); });
+void for_each_stretch(std::int64_t count, F&& f) {
+  constexpr std::int64_t kStretch = 1 << 15;  // floats: 128 KiB, so that a stretch stays in L2
+  const std::int64_t stretches = ceil_div(count, kStretch);
+  parallel_for(stretches > 2 ? Pool::shared().size() : 1, stretches,
+               [&](std::int64_t i, int) { f(i * kStretch, std::min(kStretch, count - i * kStretch)); });
 }
 
 using Rows = void (*)(const float*, std::ptrdiff_t, std::ptrdiff_t, float*);
@@ -45,12 +45,12 @@ void map_rows_backward(RowsBackward kernel, std::int64_t rows, std::int64_t clas
 
 void activation(Activation kind, const float* x, std::int64_t count, float* y) {
   const Kernels& k = kernels();
-  for_each_piece(count, [&](std::int64_t i, std::int64_t n) { k.activate(kind, x + i, n, y + i); });
+  for_each_stretch(count, [&](std::int64_t i, std::int64_t n) { k.activate(kind, x + i, n, y + i); });
 }
 
 void activation_backward(Activation kind, const float* dy, const float* y, std::int64_t count, float* dx) {
   const Kernels& k = kernels();
-  for_each_piece(count, [&](std::int64_t i, std::int64_t n) { k.activate_backward(kind, dy + i, y + i, n, dx + i); });
+  for_each_stretch(count, [&](std::int64_t i, std::int64_t n) { k.activate_backward(kind, dy + i, y + i, n, dx + i); });
 }
 
 void softmax(std::int64_t rows, std::int64_t classes, const float* x, float* y) {

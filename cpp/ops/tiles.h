@@ -33,16 +33,22 @@ inline void unpack_tile(const Kernels& k, const float* tile, std::int64_t images
   k.unpack(tile, size, lanes);
 }
 
-// f(tile) for every tile of a batch, on the pool's threads; small work stays on the calling thread.
+// f(piece) for pieces of work of so many multiply-adds together, on the pool's threads; small work stays on the
+// calling thread.
 template <class F>
-void for_each_tile(std::int64_t images, std::int64_t cost_per_image, F&& f) {
-  constexpr std::int64_t kWorthAThread = 200000;  // multiply-adds: some 5 us, the price of waking a thread
-  const std::int64_t threads =
-      std::clamp<std::int64_t>(images * cost_per_image / kWorthAThread, 1, Pool::shared().size());
-  parallel_for(static_cast<int>(threads), tiles_of(images), [&](std::int64_t tile, int) {
-    f(tile);
+void for_each_piece(std::int64_t pieces, std::int64_t cost, F&& f) {
+  constexpr std::int64_t kWorthAThread = 200000;  // some 5 us, the price of waking a thread
+  const std::int64_t threads = std::clamp<std::int64_t>(cost / kWorthAThread, 1, Pool::shared().size());
+  parallel_for(static_cast<int>(threads), pieces, [&](std::int64_t piece, int) {
+    f(piece);
     trim_scratch();
   });
+}
+
+// f(tile) for every tile of a batch.
+template <class F>
+void for_each_tile(std::int64_t images, std::int64_t cost_per_image, F&& f) {
+  for_each_piece(tiles_of(images), images * cost_per_image, f);
 }
 
 // sums[i] = slots[0][i] + slots[1][i] + ..., in this order, so that the bits do not depend on the threads.

@@ -32,10 +32,10 @@ struct Plan {
   Spec spec;
   std::vector<Stage> stages;
   std::int64_t parameters = 0;
-  std::int64_t slot_size = 0;         // floats of one tile's partial gradients
+  std::int64_t slot_size = 0;        // floats of one tile's partial gradients
   std::int64_t slope = 0, sums = 0;  // offsets in the arena: gradient of the output, partial sums of a weight gradient
-  std::int64_t arena = 0;             // floats of one tile
-  int first_trained = 0;              // the stage where the backward pass ends; -1: nothing to train
+  std::int64_t arena = 0;            // floats of one tile
+  int first_trained = 0;             // the stage where the backward pass ends; -1: nothing to train
 
   const Shape& input() const { return spec.input; }
   const Shape& output() const { return stages.empty() ? spec.input : stages.back().out; }

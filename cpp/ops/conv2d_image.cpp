@@ -1,0 +1,145 @@
+#include "ops/conv2d_image.h"
+
+#include <algorithm>
+
+#include "ops/blocking.h"
+
+namespace convlet {
+namespace {
+
+constexpr std::int64_t kFloat = sizeof(float);
+
+}  // namespace
+
+ImagePass::ImagePass(const Conv2d& op, Direction direction, const Kernels& kernels)
+    : op_(op), direction_(direction), kernels_(&kernels) {
+  const bool forward = direction == Direction::Forward;
+  const Image from = forward ? op.in : op.out();
+  to_ = forward ? op.out() : op.in;
+  const auto axis = forward ? forward_axis : backward_axis;
+  const Image in = op.in, out = op.out();
+  rows_ = axis(in.height, out.height, op.kernel.height, op.stride.height, op.dilation.height, op.padding.top);
+  columns_ = axis(in.width, out.width, op.kernel.width, op.stride.width, op.dilation.width, op.padding.left);
+  const auto narrow = [](std::int64_t n) { return static_cast<std::int32_t>(n); };
+  Correlation& c = correlation_;
+  c.groups = narrow(op.groups);
+  c.in_channels = narrow(from.channels / op.groups);
+  c.kernel_height = narrow(op.kernel.height);
+  c.kernel_width = narrow(op.kernel.width);
+  c.x_channel = from.plane();
+  c.x_row = from.width;
+  c.x_column = 1;
+  c.row_spans = narrow(static_cast<std::int64_t>(rows_.spans.size()));
+  c.column_spans = narrow(static_cast<std::int64_t>(columns_.spans.size()));
+  c.row_per_out = rows_.in_per_out;
+  c.row_per_tap = rows_.in_per_tap;
+  c.column_per_out = columns_.in_per_out;
+  c.column_per_tap = columns_.in_per_tap;
+  c.column_origin = narrow(forward ? -op.padding.left : op.padding.left);
+  cut_chains(op, c);
+  // Columns fill the lanes best where rows are long and channels few; their loads straddle cache lines and their
+  // masks take time. They need neighbouring inputs for neighbouring outputs, and chains that are not cut.
+  const bool possible = op.stride.width == 1 && c.in_channels * op.kernel.height * op.kernel.width <= kChain;
+  const double columns = possible ? 0.8 * filled_lanes(to_.width) : 0.0;
+  filled_ = filled_lanes(to_.channels / op.groups);
+  if (filled_ >= columns) {
+    plan_channels();
+  } else {
+    lanes_ = Lanes::Columns;
+    filled_ = columns;
+    plan_columns();
+  }
+}
+
+void ImagePass::plan_channels() {
+  constexpr std::int64_t kBandBytes = 128 << 10, kWeightBytes = 24 << 10;
+  Correlation& c = correlation_;
+  c.out_channels = static_cast<std::int32_t>(ceil_div(to_.channels / op_.groups, kTile));
+  c.block = choose_vectors(*kernels_, c.out_channels, rows_, columns_);
+  c.chunk_taps = static_cast<std::int32_t>(kWeightBytes / (c.block * kTile * kFloat));
+  c.y_row = to_.width * kTile;
+  c.w_tap = kTile;
+  c.w_channel = op_.kernel.height * op_.kernel.width * kTile;
+  c.w_vector = c.in_channels * c.w_channel;
+  c.w_block = c.block * c.w_vector;
+  c.w_group = c.out_channels * c.w_vector;
+  const std::int64_t row_bytes = vectors() * c.y_row * kFloat;
+  c.band_rows = static_cast<std::int32_t>(std::clamp<std::int64_t>(kBandBytes / row_bytes, 1, to_.height));
+}
+
+void ImagePass::plan_columns() {
+  constexpr std::int64_t kBandBytes = 256 << 10;
+  constexpr Span kPoint{0, 1, 1, 0, 1, 1, 0};
+  Correlation& c = correlation_;
+  c.out_channels = static_cast<std::int32_t>(to_.channels / op_.groups);
+  c.block = std::min(8, choose_block(*kernels_, c.out_channels, rows_, Axis{{kPoint}, 1, 1}));
+  c.chunk_taps = 512;
+  c.y_channel = to_.plane();
+  c.y_row = to_.width;
+  c.w_tap = c.block;
+  c.w_channel = op_.kernel.height * op_.kernel.width * c.w_tap;
+  c.w_block = c.in_channels * c.w_channel;
+  c.w_group = ceil_div(c.out_channels, c.block) * c.w_block;
+  const std::int64_t row_bytes = (c.in_channels * c.x_row + c.out_channels * c.y_row) * kFloat;
+  c.band_rows = static_cast<std::int32_t>(std::clamp<std::int64_t>(kBandBytes / row_bytes, 1, to_.height));
+}
+
+std::int64_t ImagePass::scratch() const {
+  return lanes_ == Lanes::Channels ? vectors() * correlation_.band_rows * correlation_.y_row : 0;
+}
+
+void ImagePass::pack(const float* w, float* packed) const {
+  if (lanes_ == Lanes::Channels) {
+    pack_vectors(op_, direction_, correlation_, *kernels_, w, packed);
+  } else {
+    pack_weights(op_, direction_, correlation_, 0, op_.out_channels, w, packed);
+  }
+}
+
+void ImagePass::run(std::int64_t band, const float* x, const float* w, const float* bias, float* scratch,
+                    float* y) const {
+  Correlation c = correlation_;
+  c.rows = rows_.spans.data();
+  c.columns = columns_.spans.data();
+  c.row_begin = static_cast<std::int32_t>(band * c.band_rows);
+  c.row_end = static_cast<std::int32_t>(std::min<std::int64_t>(c.row_begin + c.band_rows, to_.height));
+  if (lanes_ == Lanes::Channels) {
+    run_channels(c, x, w, bias, scratch, y);
+  } else {
+    run_columns(c, x, w, bias, y);
+  }
+}
+
+// Vectors of 16 channels in the scratch memory, then from there to their planes.
+void ImagePass::run_channels(Correlation c, const float* x, const float* w, const float* bias, float* scratch,
+                             float* y) const {
+  const std::int64_t size = std::int64_t{c.row_end - c.row_begin} * to_.width, outputs = to_.channels / c.groups;
+  c.y_channel = size * kTile;
+  const auto first_of = [&](std::int64_t v) { return v / c.out_channels * outputs + v % c.out_channels * kTile; };
+  const auto count_of = [&](std::int64_t v) {
+    return std::min<std::int64_t>(kTile, outputs - v % c.out_channels * kTile);
+  };
+  for (std::int64_t v = 0; v < vectors(); ++v) {
+    alignas(64) float start[kTile] = {};
+    if (bias) std::copy_n(bias + first_of(v), count_of(v), start);
+    kernels_->repeat(start, size, scratch + v * c.y_channel);
+  }
+  kernels_->correlate_channels(c, x, w, scratch);
+  for (std::int64_t v = 0; v < vectors(); ++v) {
+    float* planes[kTile] = {};
+    for (std::int64_t i = 0; i < count_of(v); ++i) {
+      planes[i] = y + (first_of(v) + i) * to_.plane() + c.row_begin * to_.width;
+    }
+    kernels_->unpack(scratch + v * c.y_channel, size, planes);
+  }
+}
+
+void ImagePass::run_columns(Correlation c, const float* x, const float* w, const float* bias, float* y) const {
+  for (std::int64_t o = 0; o < to_.channels; ++o) {
+    float* rows = y + o * to_.plane();
+    std::fill(rows + c.row_begin * to_.width, rows + c.row_end * to_.width, bias ? bias[o] : 0.0f);
+  }
+  kernels_->correlate_columns(c, x, w, y);
+}
+
+}  // namespace convlet

@@ -1,0 +1,50 @@
+// conv2d on one image, with 16 channels or 16 columns in the lanes of a vector: for batches that do not fill a tile of
+// 16 images, and for layers of many channels. The same bits as Conv2dTile.
+#pragma once
+
+#include "convlet/axis.h"
+#include "convlet/conv2d.h"
+#include "convlet/modes.h"
+#include "kernels/table.h"
+#include "ops/weights.h"
+
+namespace convlet {
+
+// Share of the lanes that n values fill.
+inline double filled_lanes(std::int64_t n) { return static_cast<double>(n) / static_cast<double>(round_up(n, kTile)); }
+
+// One pass from an image (C, H, W) to bands of rows of another.
+class ImagePass {
+ public:
+  ImagePass(const Conv2d& op, Direction direction, const Kernels& kernels);
+
+  Lanes lanes() const { return lanes_; }
+  double filled() const { return filled_; }  // share of the lanes that do useful work, columns less what they cost
+  std::int64_t weights() const { return correlation_.groups * correlation_.w_group; }  // packed, in floats
+  std::int64_t scratch() const;                                                        // of a band, in floats
+  std::int64_t bands() const { return ceil_div(to_.height, correlation_.band_rows); }
+
+  // From (O, C, KH, KW), all at once.
+  void pack(const float* w, float* packed) const;
+
+  // One band of the output: x (C, H, W), w packed, bias (O) or null, y (O, OH, OW).
+  void run(std::int64_t band, const float* x, const float* w, const float* bias, float* scratch, float* y) const;
+
+ private:
+  std::int64_t vectors() const { return std::int64_t{correlation_.groups} * correlation_.out_channels; }
+  void plan_channels();
+  void plan_columns();
+  void run_channels(Correlation c, const float* x, const float* w, const float* bias, float* scratch, float* y) const;
+  void run_columns(Correlation c, const float* x, const float* w, const float* bias, float* y) const;
+
+  Conv2d op_;
+  Direction direction_;
+  Image to_;
+  const Kernels* kernels_;
+  Lanes lanes_ = Lanes::Channels;
+  double filled_ = 1;
+  Axis rows_, columns_;
+  Correlation correlation_{};
+};
+
+}  // namespace convlet
