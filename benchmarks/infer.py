@@ -14,16 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convlet import nn
+from jax_lenet import Layout as JaxLayout
 from jax_lenet import inference, jax_with
 from measure import Cell, Contender, UnavailableError, check_equal
 from nets import LENET, State
 from onnx_lenet import session
-from suite import Entry, Options, entry
+from suite import Entry, Options, described, entry
 from torch_net import Layout, torch_net, torch_with
 
 LIMIT = 1e-5
 """Of the logits, relative to the largest."""
 BATCH = 256
+LAYOUTS = {"NCHW": False, "channels_last": True}
 
 Array = NDArray[np.float32]
 Net = Callable[[Any], Any]
@@ -38,7 +40,7 @@ def in_batches(run: Net, batches: list[Any]) -> Callable[[], list[Any]]:
 def torch_runs(state: State, images: Array, options: Options, compiled: bool) -> Runs:
     torch = torch_with(options.threads)
     how = f"torch.compile ({options.compile_mode})" if compiled else "PyTorch eager"
-    for name, channels_last in (("NCHW", False), ("channels_last", True)):
+    for name, channels_last in LAYOUTS.items():
         layout = Layout(torch, channels_last)
         net = torch_net(torch, LENET.build(), state).to(memory_format=layout.format).eval()
         run = torch.inference_mode()(net)
@@ -57,9 +59,13 @@ def onnx_runs(state: State, images: Array, options: Options) -> Runs:
 
 
 def jax_runs(state: State, images: Array, options: Options) -> Runs:
-    run = inference(jax_with(options.threads), state)
-    for size in batch_sizes(len(images)):
-        yield f"JAX, jit{suffix(size, len(images))}", run, split(images, size)
+    jax = jax_with(options.threads)
+    for name, channels_last in LAYOUTS.items():
+        layout = JaxLayout(channels_last)
+        run = inference(jax, state, layout)
+        for size in batch_sizes(len(images)):
+            batches = split(layout.images(images), size)
+            yield f"JAX, jit, {name}{suffix(size, len(images))}", run, batches
 
 
 def split(images: Array, size: int) -> list[Array]:
@@ -76,7 +82,8 @@ def suffix(size: int, images: int) -> str:
 
 def build(name: str, count: int, options: Options) -> Cell:
     state = LENET.build().initialize(LENET.scheme, seed=0).state_dict()
-    images = options.data().images[:count].astype(np.float32) / np.float32(255)
+    data = options.data()[:count]
+    images = data.images.astype(np.float32) / np.float32(255)
     net = nn.LeNet()
     net.load_state_dict(state)
     expected, worst = net(images), 0.0
@@ -103,6 +110,7 @@ def build(name: str, count: int, options: Options) -> Cell:
         else "nothing to compare with",
         flop=2.0 * LENET.multiply_adds[0],
         skipped=skipped,
+        details=described(data),
     )
 
 

@@ -36,31 +36,46 @@ def jax_with(threads: int) -> Any:
     return jax
 
 
-def logits(jax: Any, weights: Mapping[str, Any], images: Any) -> Any:
-    """Of images (N, 1, 28, 28)."""
-    y = images
-    for name, padding in CONVOLUTIONS:
-        y = jax.lax.conv_general_dilated(
-            y,
-            weights[f"{name}.weight"],
-            (1, 1),
-            [(padding, padding)] * 2,
-            dimension_numbers=("NCHW", "OIHW", "NCHW"),
-        )
-        y = jax.nn.sigmoid(y + weights[f"{name}.bias"][:, None, None])
-        windows = (1, 1, 2, 2)
-        y = jax.lax.reduce_window(y, 0.0, jax.lax.add, windows, windows, "VALID") / 4
-    y = y.reshape(len(y), -1)
-    for name in DENSE:
-        y = y @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
-        y = y if name == DENSE[-1] else jax.nn.sigmoid(y)
-    return y
+class Layout:
+    """How images and kernels lie in memory: as (N, C, H, W) and (O, C, KH, KW), or with channels last."""
+
+    def __init__(self, channels_last: bool) -> None:
+        self.channels_last = channels_last
+        self.numbers = ("NHWC", "HWIO", "NHWC") if channels_last else ("NCHW", "OIHW", "NCHW")
+        self.window = (1, 2, 2, 1) if channels_last else (1, 1, 2, 2)
+
+    def images(self, array: Any) -> Any:
+        """From (N, C, H, W)."""
+        return array.transpose(0, 2, 3, 1) if self.channels_last else array
+
+    def weights(self, jax: Any, state: State) -> dict[str, Any]:
+        arrays = {name: jax.numpy.asarray(array) for name, array in state.items()}
+        if self.channels_last:
+            kernels = [f"{name}.weight" for name, _ in CONVOLUTIONS]
+            arrays |= {name: arrays[name].transpose(2, 3, 1, 0) for name in kernels}
+        return arrays
+
+    def logits(self, jax: Any, weights: Mapping[str, Any], images: Any) -> Any:
+        """Of images and weights in this layout."""
+        y = images
+        for name, padding in CONVOLUTIONS:
+            kernel, sides = weights[f"{name}.weight"], [(padding, padding)] * 2
+            y = jax.lax.conv_general_dilated(y, kernel, (1, 1), sides, dimension_numbers=self.numbers)
+            bias = weights[f"{name}.bias"]
+            y = jax.nn.sigmoid(y + (bias if self.channels_last else bias[:, None, None]))
+            y = jax.lax.reduce_window(y, 0.0, jax.lax.add, self.window, self.window, "VALID") / 4
+        y = y.transpose(0, 3, 1, 2) if self.channels_last else y  # features come in the order of (C, H, W)
+        y = y.reshape(len(y), -1)
+        for name in DENSE:
+            y = y @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+            y = y if name == DENSE[-1] else jax.nn.sigmoid(y)
+        return y
 
 
-def inference(jax: Any, state: State) -> Callable[[Any], Any]:
-    """Images to logits, compiled once for each number of images."""
-    weights = {name: jax.numpy.asarray(array) for name, array in state.items()}
-    compiled = jax.jit(lambda weights, images: logits(jax, weights, images))
+def inference(jax: Any, state: State, layout: Layout) -> Callable[[Any], Any]:
+    """Images in that layout to logits, compiled once for each number of images."""
+    weights = layout.weights(jax, state)
+    compiled = jax.jit(lambda weights, images: layout.logits(jax, weights, images))
     return lambda images: compiled(weights, images).block_until_ready()
 
 
@@ -74,15 +89,16 @@ class JaxTraining:
         data: tuple[NDArray[np.uint8], NDArray[np.int64]],
         lr: float,
         batch_size: int,
+        layout: Layout,
     ) -> None:
         jnp = jax.numpy
         self.jax, self.batch_size, self.rng = jax, batch_size, np.random.default_rng(0)
-        self.weights = {name: jnp.asarray(array) for name, array in state.items()}
-        self.images = jnp.asarray(data[0].astype(np.float32) / np.float32(255))
+        self.weights = layout.weights(jax, state)
+        self.images = jnp.asarray(layout.images(data[0].astype(np.float32) / np.float32(255)))
         self.labels = jnp.asarray(data[1].astype(np.int32))
 
         def loss(weights: Any, x: Any, y: Any) -> tuple[Any, Any]:
-            scores = logits(jax, weights, x)
+            scores = layout.logits(jax, weights, x)
             log_p = jax.nn.log_softmax(scores)
             correct = (scores.argmax(axis=1) == y).sum()
             return -jnp.take_along_axis(log_p, y[:, None], axis=1).mean(), correct

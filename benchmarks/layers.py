@@ -138,7 +138,7 @@ def build(layer: Layer, way: Pass, name: str, options: suite.Options) -> Cell:
         try:
             for title, run, images in rival_runs(rival, layer, way, operands, options.threads):
                 expected = convlet_run(layer, way, operands.first(images))()
-                worst = max(worst, check_all_equal(title, run(), expected, LIMIT))
+                worst = max(worst, check_all_equal(title, run(), expected, [LIMIT] * len(expected)))
                 contenders.append(Contender(title, run, images))
         except UnavailableError as error:
             skipped[rival] = str(error)

@@ -91,11 +91,13 @@ def check_equal(what: str, got: Any, expected: Any, tolerance: float) -> float:
     return difference
 
 
-def check_all_equal(what: str, got: Iterable[Any], expected: Sequence[Any], tolerance: float) -> float:
+def check_all_equal(
+    what: str, got: Iterable[Any], expected: Sequence[Any], tolerances: Sequence[float]
+) -> float:
     """The same for several results, each against its own largest value; the worst difference."""
     return max(
         check_equal(f"{what}: result {i}", np.asarray(one), other, tolerance)
-        for i, (one, other) in enumerate(zip(got, expected, strict=True))
+        for i, (one, other, tolerance) in enumerate(zip(got, expected, tolerances, strict=True))
     )
 
 

@@ -15,9 +15,9 @@ COLORS = {
     "ONNX Runtime": "#cc79a7",
     "NumPy": "#999999",
 }
-"""Of Okabe and Ito, which the colour-blind can tell apart; what comes first in a name counts last."""
+"""Of Okabe and Ito, which the colour-blind can tell apart."""
 
-STYLE = {
+STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.spines.right": False,
@@ -65,7 +65,7 @@ def color(name: str) -> str:
     """Of a contender, by its name."""
     if name.startswith("torch.compile"):
         return COLORS["torch.compile"]
-    if "channels_last" in name:
+    if name.startswith("PyTorch") and "channels_last" in name:
         return COLORS["channels_last"]
     own = {"import torch": "PyTorch", "import jax": "JAX", "import onnxruntime": "ONNX Runtime"}
     name = own.get(name, name)

@@ -26,8 +26,8 @@ def convolutions(plt: Any, cells: list[Cell], stream: dict[str, Any]) -> Iterato
     for axis in AXES:
         if any(axis == place.split()[1] for cell in cells for place in cell["places"]):
             yield f"-{axis}", over_axis(plt, cells, axis)
-    if summary.summarize(cells):
-        yield "-ratios", ratios(plt, cells)
+    if found := summary.summarize(cells):
+        yield "-ratios", ratios(plt, found)
     most = max(cell["threads"] for cell in cells)
     layers = [cell for cell in cells if cell["threads"] == most and is_layer(cell)]
     if layers:
@@ -126,9 +126,8 @@ def _ticks(ax: Any, points: list[tuple[float, str, Cell]], axis: str) -> None:
         ax.tick_params(axis="x", labelrotation=35, labelsize="small")
 
 
-def ratios(plt: Any, cells: list[Cell]) -> Any:
+def ratios(plt: Any, found: summary.Summary) -> Any:
     """Every cell, slowest first: how many times as fast as PyTorch's better layout."""
-    found = summary.summarize(cells)
     values = [value for _, value in found.ratios]
     lost = found.under(summary.LOST)
     figure, ax = plt.subplots(figsize=(8.5, 4.2), layout="constrained")

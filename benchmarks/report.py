@@ -79,7 +79,8 @@ def summaries(of_kind: dict[str, list[Cell]]) -> list[str]:
 def convolutions(cells: list[Cell]) -> list[str]:
     """A table for each number of threads and op, and tables of their own where NumPy takes part."""
     parts = []
-    for threads, op in sorted({(cell["threads"], cell["op"]) for cell in cells}, reverse=True):
+    for negative, op in sorted({(-cell["threads"], cell["op"]) for cell in cells}):
+        threads = -negative
         group = [cell for cell in cells if (cell["threads"], cell["op"]) == (threads, op)]
         parts.append(_convolution_table(group, f"{op}, {threads} thread{'s' if threads > 1 else ''}"))
     with_numpy = [cell for cell in cells if any("NumPy" in row["name"] for row in cell["rows"])]
@@ -107,8 +108,8 @@ def _convolution_table(cells: list[Cell], what: str) -> str:
         texts = [f"{cell['title']}: {name}, {batch}", _time(own), *_work(own), _memory(own)]
         texts += [_ratio(rows[name]["convlet_is_faster_by"]) if name in rows else "" for name in rivals]
         lines.append(_line(texts))
-    worst = max((cell["proof"] for cell in cells), key=len)
-    lines += ["", f"Equal, in each cell before it was timed; such as: {worst}.", *_skipped(cells)]
+    worst = max(cells, key=lambda cell: cell["difference"])
+    lines += ["", f"Equal: {worst['proof']}. That is the worst cell, {worst['title']}.", *_skipped(cells)]
     return "\n".join(lines)
 
 
@@ -134,7 +135,7 @@ def table(cell: Cell) -> str:
         texts = [row["name"], _spread(rate, _number), _number(1e6 / rate["median"])]
         texts.append("" if row is rows[0] else _ratio(row["convlet_is_faster_by"]))
         lines.append(_line(texts + [optional[key][1](row) for key in shown]))
-    lines += ["", f"Equal: {cell['proof']}."]
+    lines += ["", f"Equal: {cell['proof']}.", *_data(cell)]
     if cell["flop_per_image"]:
         peak = _spread(cell["peak_gflops"], _number)
         lines.append(f"{cell['flop_per_image'] / 1e6:,.3f} MFLOP an image; FMA peak {peak} GFLOP/s.")
@@ -152,7 +153,7 @@ def sweep(cell: Cell) -> str:
         rate = _spread(row["images_per_second"], _number)
         lines.append(_line([row["name"], _time(row), f"{factor:.2f}", rate, *_work(row)]))
     size, worst = max(against_best, key=lambda pair: pair[1])
-    lines += ["", f"Equal: {cell['proof']}."]
+    lines += ["", f"Equal: {cell['proof']}.", *_data(cell)]
     if allowed := cell.get("worst_ratio_allowed"):
         verdict = "kept" if worst <= allowed else "lost"
         lines.append(
@@ -178,6 +179,10 @@ def costs(cell: Cell) -> str:
         lines.append(_line([*texts, "" if memory is None else _number(memory["median"] / MIB)]))
     lines += ["", *([f"Equal: {cell['proof']}."] if cell["proof"] else []), *cell["notes"]]
     return "\n".join(lines + _skipped([cell]))
+
+
+def _data(cell: Cell) -> list[str]:
+    return [f"Data: {cell['data']}."] if "data" in cell else []
 
 
 def _skipped(cells: Iterable[Cell]) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 from convlet import Trainer, _core, datasets, nn, optim
 from measure import Cell, Contender, check_equal
 from nets import ARTICLE, LENET
-from suite import Entry, Options, entry
+from suite import Entry, Options, described, entry
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 SMALL_BATCHES = (1, 2, 4, 8, 16, 32, 64)
@@ -56,13 +56,14 @@ def training_cell(name: str, images: int, batch: int, options: Options) -> Cell:
     most, data = threads_of(options), options.data()[:images]
     prove_training(most, data[: 4 * batch], batch)
     contenders = [training(label(n), data, batch, n) for n in (most, 1)]
-    return Cell(name, contenders, PROOF, flop=2.0 * TRAINING_MULTIPLY_ADDS, threads=most)
+    flop = 2.0 * TRAINING_MULTIPLY_ADDS
+    return Cell(name, contenders, PROOF, flop, threads=most, details=described(data))
 
 
 def inference_cell(name: str, images: int, options: Options) -> Cell:
     """On all threads and on one."""
-    most, net = threads_of(options), nn.LeNet(seed=0)
-    x = options.data().images[:images].astype(np.float32) / np.float32(255)
+    most, net, data = threads_of(options), nn.LeNet(seed=0), options.data()[:images]
+    x = data.images.astype(np.float32) / np.float32(255)
 
     def contender(threads: int) -> Contender:
         return Contender(label(threads), lambda: net(x), len(x), partial(_core.set_threads, threads))
@@ -71,9 +72,9 @@ def inference_cell(name: str, images: int, options: Options) -> Cell:
     for threads in (most, 1):
         _core.set_threads(threads)
         logits.append(net(x))
-    check_equal(f"logits on {most} threads", *logits, tolerance=0.0)
+    check_equal(f"logits on {most} threads", logits[0], logits[1], tolerance=0.0)
     contenders = [contender(threads) for threads in (most, 1)]
-    return Cell(name, contenders, PROOF, flop=2.0 * MULTIPLY_ADDS, threads=most)
+    return Cell(name, contenders, PROOF, 2.0 * MULTIPLY_ADDS, threads=most, details=described(data))
 
 
 def batches_cell(name: str, options: Options) -> Cell:
@@ -91,7 +92,7 @@ def batches_cell(name: str, options: Options) -> Cell:
         flop=2.0 * TRAINING_MULTIPLY_ADDS,
         kind="sweep",
         threads=most,
-        details={"axis": "batch"},
+        details={"axis": "batch", **described(data)},
     )
 
 

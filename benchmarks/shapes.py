@@ -112,13 +112,13 @@ def limits_of(table: dict[str, Any]) -> Limits:
 
 def conv_cells(table: dict[str, Any]) -> list[ConvCell]:
     """All cells, in the order of the file; none twice."""
-    limits, cells = limits_of(table), {}
+    limits = limits_of(table)
+    cells: dict[tuple[Shape, int, str], ConvCell] = {}
     for title, asked, threads, places in _asked(table):
         shape = replace(asked, batch=fitting_batch(asked, limits))
         for op in table["ops"]:
-            cell = cells.setdefault(
-                (shape, threads, op), ConvCell(title, shape, asked.batch, threads, op, {})
-            )
+            made = ConvCell(title, shape, asked.batch, threads, op)
+            cell = cells.setdefault((shape, threads, op), made)
             cell.places.update(places)
     return list(cells.values())
 

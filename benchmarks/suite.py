@@ -48,6 +48,11 @@ class Entry:
     measure: Callable[[Effort], dict[str, Any]]
 
 
+def described(data: datasets.Dataset) -> dict[str, str]:
+    """A cell's details that say what it worked on."""
+    return {"data": f"{len(data):,} images of {data.name}"}
+
+
 Suite = Callable[[Options], Iterator[Entry]]
 
 

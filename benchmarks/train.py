@@ -1,9 +1,9 @@
 """Suite train: networks trained by convlet and by others, images/s of the whole loop in one interleaved run.
 
 Plain SGD, batch 256, on images in memory: shuffling, loss and accuracy are part of the loop. Before anything
-is timed, every contender makes the same steps from the same weights, and the losses must agree. Nets of
-sigmoids begin with weights after three epochs, because the first steps of fresh ones sit on a plateau, where
-a wrong kernel would not show. (The quick form takes fresh ones.)
+is timed, every contender makes the same steps from the same weights, and the losses must agree. The weights
+are those of a net that has begun to learn, because the first steps of a fresh one sit on a plateau, where a
+wrong kernel would not show.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from numpy.typing import NDArray
 
 from convlet import Trainer, datasets, nn, optim
 from jax_lenet import JaxTraining, jax_with
+from jax_lenet import Layout as JaxLayout
 from measure import Cell, Contender, UnavailableError, check_equal
-from nets import ARTICLE, LENET, NETS, Net, State, random_images, settled_weights
+from nets import ARTICLE, LENET, NETS, SETTLING_IMAGES, Net, State, random_images, settled_weights
 from numpy_layers import IM2COL, LOOPS, Layers
 from numpy_lenet import NumpyLeNet
-from suite import Entry, Options, entry
+from suite import Entry, Options, described, entry
 from torch_net import TorchTraining, torch_net, torch_with
 
 BATCH = ARTICLE.batch_size
+LAYOUTS = ("NCHW", "channels_last")
 PROOF_STEPS = 10
 LIMIT = 1e-4
 """Relative, of each step's loss."""
@@ -37,6 +39,8 @@ class Case(NamedTuple):
     net: Net
     data: datasets.Dataset
     state: State
+    loss: float
+    """Of the epoch that led to these weights."""
     options: Options
 
     def learning_rate(self, batch_size: int) -> float:
@@ -89,12 +93,13 @@ def torch_training(case: Case, images: int, layout: str, compiled: bool) -> Trai
     return Training(contender, training.in_order, BATCH)
 
 
-def jax_training(case: Case, images: int) -> Training:
+def jax_training(case: Case, images: int, layout: str) -> Training:
     jax = jax_with(case.options.threads)
-    training = JaxTraining(jax, case.state, (case.data.images, case.data.labels), case.net.lr, BATCH)
-    return Training(
-        Contender("JAX, jit", lambda: training.shuffled(images), images), training.in_order, BATCH
-    )
+    order = JaxLayout(layout == "channels_last")
+    data = case.data.images, case.data.labels
+    training = JaxTraining(jax, case.state, data, case.net.lr, BATCH, order)
+    contender = Contender(f"JAX, jit, {layout}", lambda: training.shuffled(images), images)
+    return Training(contender, training.in_order, BATCH)
 
 
 def numpy_training(case: Case, name: str, layers: Layers, batch_size: int, steps: int) -> Training:
@@ -121,10 +126,11 @@ def rivals(case: Case) -> Iterator[tuple[str, Callable[[], Training]]]:
     quick = case.options.quick
     images = case.images(BATCH if quick else 10_240)
     for rival, compiled in (("torch", False), ("torch-compile", True)):
-        for layout in ("NCHW", "channels_last"):
+        for layout in LAYOUTS:
             yield rival, partial(torch_training, case, images, layout, compiled)
     if case.net is LENET:
-        yield "jax", partial(jax_training, case, BATCH if quick else 20 * BATCH)
+        for layout in LAYOUTS:
+            yield "jax", partial(jax_training, case, BATCH if quick else 20 * BATCH, layout)
         yield "numpy", partial(numpy_training, case, "im2col with BLAS", IM2COL, BATCH, 1 if quick else 8)
         yield "numpy", partial(numpy_training, case, "plain loops", LOOPS, 1, 1)
 
@@ -147,11 +153,10 @@ def at_same_cost(net: Net, images: int) -> int:
 def case_of(net: Net, options: Options) -> Case:
     """Costly nets train on fewer of the images, all contenders on the same."""
     data = random_images(4096) if net.colour else options.data()
-    epochs = 0 if options.quick else net.settle_epochs
-    state = settled_weights(net, data, epochs, options.threads)
+    state, loss = settled_weights(net, data[:SETTLING_IMAGES], options.threads)
     if net.cost > 1:
         data = data[: max(at_same_cost(net, len(data)), PROOF_STEPS * BATCH)]
-    return Case(net, data, state, options)
+    return Case(net, data, state, loss, options)
 
 
 def build(net: Net, options: Options) -> Cell:
@@ -171,12 +176,13 @@ def build(net: Net, options: Options) -> Cell:
     return Cell(
         title(net),
         contenders,
-        f"from equal weights the losses of {steps} steps agree within {worst:.1e} (allowed {LIMIT:.0e})"
+        f"from equal weights, of a net at a loss of {case.loss:.2f}, the losses of {steps} steps agree "
+        f"within {worst:.1e} (allowed {LIMIT:.0e})"
         if len(contenders) > 1
         else "nothing to compare with",
         flop=2.0 * net.multiply_adds[1],
         skipped=skipped,
-        details={"data": case.data.name},
+        details=described(case.data),
     )
 
 

@@ -82,6 +82,7 @@ def convolutions() -> list[dict[str, Any]]:
                         shape=shape,
                         asked_batch=4096 if value == 4096 else shape["batch"],
                         places={f"A {axis}": value},
+                        difference=1e-6,
                     )
                 )
     return cells
