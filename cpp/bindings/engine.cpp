@@ -81,7 +81,7 @@ class PyEngine {
     if (threads < 0 || threads > 1024) refuse(kOp, "threads in 0..1024", std::to_string(threads));
   }
 
-  int threads() const { return engine_.threads() ? engine_.threads() : Pool::shared().size(); }
+  int threads() const { return engine_.threads(); }
 
   py::array forward(const py::array& parameters, const py::array& images) {
     const float* p = read_parameters(parameters);

@@ -1,6 +1,7 @@
 // What machine this is, and which part of it is used.
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <fstream>
 #include <string>
 
@@ -46,6 +47,12 @@ double fma_peak(std::int64_t threads, double seconds) {
 void bind_machine(py::module_& m) {
   m.def("set_threads", &set_threads, py::arg("threads"));
   m.def("get_threads", [] { return Pool::shared().size(); });
+  // A number that stands for the threads and the instruction set in use.
+  m.def("configuration", [] {
+    const auto& all = available_kernels();
+    const auto isa = std::find(all.begin(), all.end(), &kernels()) - all.begin();
+    return Pool::shared().size() * static_cast<int>(all.size()) + static_cast<int>(isa);
+  });
   m.def(
       "select_isa",
       [](const std::optional<std::string>& name) {

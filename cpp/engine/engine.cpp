@@ -77,7 +77,7 @@ Engine::Engine(const Plan& plan, const Kernels& kernels, int threads)
 Engine::~Engine() = default;
 
 int Engine::members_for(std::int64_t tiles) const {
-  return static_cast<int>(std::clamp<std::int64_t>(tiles, 1, threads_ > 0 ? threads_ : Pool::shared().size()));
+  return static_cast<int>(std::clamp<std::int64_t>(tiles, 1, threads()));
 }
 
 void Engine::prepare(int members, std::int64_t stash_tiles, const float* parameters) {
@@ -91,20 +91,55 @@ void Engine::prepare(int members, std::int64_t stash_tiles, const float* paramet
   network_.pack(parameters);
 }
 
+void Engine::prepare_images(int members, const float* parameters) {
+  if (!images_) images_ = std::make_unique<ImageNetwork>(plan_, *kernels_);
+  if (image_arenas_.size() < static_cast<std::size_t>(members)) image_arenas_.resize(static_cast<std::size_t>(members));
+  for (int m = 0; m < members; ++m) {
+    image_arenas_[static_cast<std::size_t>(m)].reserve(static_cast<std::size_t>(images_->arena()));
+  }
+  images_->pack(parameters);
+}
+
+// Full tiles, and the rest of the batch image by image where that takes less time than a tile with idle lanes.
 bool Engine::forward(const float* parameters, const Images& images, float* outputs, const Watch& watch) {
-  const std::int64_t tiles = tiles_of(images.count), size = plan_.output().image.size();
-  const int members = members_for(tiles);
-  prepare(members, 0, parameters);
+  constexpr std::int64_t kFewImages = 9;  // that take as long as a tile of LeNet
+  const std::int64_t rest = images.count % kTile, single = rest <= kFewImages ? rest : 0;
+  const std::int64_t tiles = tiles_of(images.count - single), size = plan_.output().image.size();
+  constexpr std::int64_t kWorthAThread = 2000000;  // multiply-adds: some 20 us, where waking a thread takes up to 50
+  std::int64_t work = 0;
+  for (const Stage& stage : plan_.stages) work += images.count * stage.multiply_adds;
+  const int members = members_for(std::min(tiles + single, work / kWorthAThread));
+  if (tiles) prepare(members, 0, parameters);
+  if (single) prepare_images(members, parameters);
   Stop stop(watch);
-  parallel_for(members, tiles, [&](std::int64_t tile, int member) {
+  parallel_for(members, tiles + single, [&](std::int64_t item, int member) {
     if (stop.wanted()) return;
-    float* arena = arenas_[static_cast<std::size_t>(member)].data();
-    load_tile(*kernels_, images, images_of(tile, images.count), [&](int n) { return tile * kTile + n; }, arena);
-    network_.forward(parameters, arena);
-    unpack_tile(*kernels_, arena + plan_.output_offset(), images.count, size, tile, outputs);
+    if (item >= tiles) {
+      const std::int64_t n = images.count - single + item - tiles;
+      forward_image(parameters, images, n, member, single == 1 && tiles == 0 ? threads() : 1, outputs + n * size);
+    } else {
+      float* arena = arenas_[static_cast<std::size_t>(member)].data();
+      load_tile(*kernels_, images, images_of(item, images.count), [&](int n) { return item * kTile + n; }, arena);
+      network_.forward(parameters, arena);
+      unpack_tile(*kernels_, arena + plan_.output_offset(), images.count, size, item, outputs);
+    }
     if (member == 0) stop.ask(At::Tile);
   });
   return !stop.wanted();
+}
+
+void Engine::forward_image(const float* parameters, const Images& images, std::int64_t n, int member, int threads,
+                           float* output) {
+  float* arena = image_arenas_[static_cast<std::size_t>(member)].data();
+  const float* image = nullptr;
+  if (images.bytes) {
+    kernels_->scale_bytes(static_cast<const std::uint8_t*>(images.data) + n * images.size, images.size, arena);
+    image = arena;
+  } else {
+    image = static_cast<const float*>(images.data) + n * images.size;
+  }
+  const float* y = images_->forward(parameters, image, arena, threads);
+  std::copy_n(y, plan_.output().image.size(), output);
 }
 
 bool Engine::evaluate(const float* parameters, const Images& images, const std::int64_t* labels,

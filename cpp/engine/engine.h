@@ -14,8 +14,10 @@
 #include "convlet/cross_entropy.h"
 #include "convlet/optimizer.h"
 #include "convlet/plan.h"
+#include "engine/image_network.h"
 #include "engine/network.h"
 #include "engine/update.h"
+#include "threads/pool.h"
 
 namespace convlet {
 
@@ -49,7 +51,7 @@ class Engine {
   ~Engine();
 
   const Plan& plan() const { return plan_; }
-  int threads() const { return threads_; }
+  int threads() const { return threads_ > 0 ? threads_ : Pool::shared().size(); }
 
   // outputs (count, output size). Returns false if the watch abandoned it, as do those below.
   bool forward(const float* parameters, const Images& images, float* outputs, const Watch& watch);
@@ -66,6 +68,9 @@ class Engine {
 
   void run_tiles(Run& run, std::int64_t step, int member, const float* parameters);
   Totals totals_of(const Run& run, std::int64_t step) const;
+  void forward_image(const float* parameters, const Images& images, std::int64_t n, int member, int threads,
+                     float* output);
+  void prepare_images(int members, const float* parameters);
   void prepare(int members, std::int64_t stash_tiles, const float* parameters);
   int members_for(std::int64_t tiles) const;
 
@@ -73,7 +78,8 @@ class Engine {
   const Kernels* kernels_;
   int threads_;
   Network network_;
-  std::vector<Buffer> arenas_;
+  std::unique_ptr<ImageNetwork> images_;
+  std::vector<Buffer> arenas_, image_arenas_;
   std::vector<Unit> units_;
   std::unique_ptr<Stash> stash_;
   Buffer gradient_;

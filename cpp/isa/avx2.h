@@ -91,5 +91,21 @@ CONVLET_INLINE void transpose(Vec (&r)[8]) {
   }
 }
 
+// r[k] is value k of each of 8 rows, k = 0..3.
+CONVLET_INLINE void load_columns(const float* first, std::ptrdiff_t row, Vec (&r)[4]) {
+  __m256 v[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {  // half p of vector i is of row 4 p + i
+    const float* p = first + i * row;
+    v[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + 4 * row), 1);
+  }
+  const __m256 a = _mm256_unpacklo_ps(v[0], v[1]), b = _mm256_unpackhi_ps(v[0], v[1]);
+  const __m256 c = _mm256_unpacklo_ps(v[2], v[3]), d = _mm256_unpackhi_ps(v[2], v[3]);
+  r[0].v = _mm256_shuffle_ps(a, c, 0x44);
+  r[1].v = _mm256_shuffle_ps(a, c, 0xee);
+  r[2].v = _mm256_shuffle_ps(b, d, 0x44);
+  r[3].v = _mm256_shuffle_ps(b, d, 0xee);
+}
+
 }  // namespace
 }  // namespace convlet::avx2

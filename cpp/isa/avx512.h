@@ -92,5 +92,25 @@ CONVLET_INLINE void transpose(Vec (&r)[16]) {
   }
 }
 
+// r[k] is value k of each of 16 rows, k = 0..3. The loads gather 128-bit pieces, which leaves half of the shuffles of a
+// transposition of registers, all of which go through one port.
+CONVLET_INLINE void load_columns(const float* first, std::ptrdiff_t row, Vec (&r)[4]) {
+  __m512 v[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {  // piece p of vector i is of row 4 p + i
+    const float* p = first + i * row;
+    v[i] = _mm512_castps128_ps512(_mm_loadu_ps(p));
+    v[i] = _mm512_insertf32x4(v[i], _mm_loadu_ps(p + 4 * row), 1);
+    v[i] = _mm512_insertf32x4(v[i], _mm_loadu_ps(p + 8 * row), 2);
+    v[i] = _mm512_insertf32x4(v[i], _mm_loadu_ps(p + 12 * row), 3);
+  }
+  const __m512 a = _mm512_unpacklo_ps(v[0], v[1]), b = _mm512_unpackhi_ps(v[0], v[1]);
+  const __m512 c = _mm512_unpacklo_ps(v[2], v[3]), d = _mm512_unpackhi_ps(v[2], v[3]);
+  r[0].v = _mm512_shuffle_ps(a, c, 0x44);
+  r[1].v = _mm512_shuffle_ps(a, c, 0xee);
+  r[2].v = _mm512_shuffle_ps(b, d, 0x44);
+  r[3].v = _mm512_shuffle_ps(b, d, 0xee);
+}
+
 }  // namespace
 }  // namespace convlet::avx512

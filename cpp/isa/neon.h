@@ -99,5 +99,11 @@ CONVLET_INLINE void transpose(Vec (&r)[4]) {
   r[3].v = vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1]));
 }
 
+// r[k] is value k of each of 4 rows, k = 0..3.
+CONVLET_INLINE void load_columns(const float* first, std::ptrdiff_t row, Vec (&r)[4]) {
+  for (int i = 0; i < 4; ++i) r[i] = load(first + i * row);
+  transpose(r);
+}
+
 }  // namespace
 }  // namespace convlet::neon

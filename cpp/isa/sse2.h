@@ -91,5 +91,11 @@ CONVLET_INLINE Vec fma_where(Mask m, Vec a, Vec b, Vec c) { return select(m, fma
 
 CONVLET_INLINE void transpose(Vec (&r)[4]) { _MM_TRANSPOSE4_PS(r[0].v, r[1].v, r[2].v, r[3].v); }
 
+// r[k] is value k of each of 4 rows, k = 0..3.
+CONVLET_INLINE void load_columns(const float* first, std::ptrdiff_t row, Vec (&r)[4]) {
+  for (int i = 0; i < 4; ++i) r[i] = load(first + i * row);
+  transpose(r);
+}
+
 }  // namespace
 }  // namespace convlet::baseline

@@ -40,10 +40,13 @@ constexpr Kernels make_kernels(const char* name) {
   k.weight_gradient_channels = weight_gradient_channels;
   k.bias_gradient_channels = bias_gradient_channels;
   k.sum_lanes = sum_lanes;
+  k.linear_row = linear_row;
   k.outer_product = outer_product;
   k.max_pool = max_pool;
   k.max_pool_backward = max_pool_backward;
   k.average_pool = average_pool;
+  k.max_pool_image = max_pool_image;
+  k.average_pool_image = average_pool_image;
   k.average_pool_backward = average_pool_backward;
   k.activate = activate;
   k.activate_backward = activate_backward;
@@ -53,6 +56,7 @@ constexpr Kernels make_kernels(const char* name) {
   k.log_softmax_backward = log_softmax_backward;
   k.cross_entropy = cross_entropy;
   k.pack_bytes = pack_bytes;
+  k.scale_bytes = scale_bytes;
   k.pack_floats = pack_floats;
   k.unpack = unpack;
   k.repeat = repeat;

@@ -1,3 +1,56 @@
+// Dense layers: one row of the forward pass, and the weight gradient over all the images of a step.
+//
+// The forward pass of a tile, and its input gradient, are correlations of 1x1 images (conv2d.inl).
+
+// y[o] = bias[o] + sum over inputs i, in order, of w[o][i] x[i], for B vectors of outputs; w (O, I).
+//
+// Lanes run over outputs, whose weights lie a row apart: four columns of the matrix at a time are transposed on the way
+// into registers. That costs as much as the products, and spares a packed copy of the weights that might be stale.
+template <int B>
+void linear_row_block(const float* x, const float* w, std::ptrdiff_t row, std::ptrdiff_t inputs, Vec (&sum)[B]) {
+  std::ptrdiff_t i = 0;
+  for (; i + 4 <= inputs; i += 4) {
+    CONVLET_UNROLL for (int b = 0; b < B; ++b) {
+      Vec columns[4];
+      load_columns(w + b * Vec::lanes * row + i, row, columns);
+      CONVLET_UNROLL for (int k = 0; k < 4; ++k) sum[b] = fma(set(x[i + k]), columns[k], sum[b]);
+    }
+  }
+  for (; i < inputs; ++i) {
+    for (int b = 0; b < B; ++b) {
+      float column[Vec::lanes];
+      for (int lane = 0; lane < Vec::lanes; ++lane) column[lane] = w[(b * Vec::lanes + lane) * row + i];
+      sum[b] = fma(set(x[i]), load(column), sum[b]);
+    }
+  }
+}
+
+template <int B>
+void linear_row_outputs(const float* x, const float* w, const float* bias, std::ptrdiff_t inputs, float* y) {
+  Vec total[B];
+  for (std::ptrdiff_t cut = 0; cut == 0 || cut < inputs; cut += kChain) {  // where chains are cut
+    Vec sum[B];
+    CONVLET_UNROLL for (int b = 0; b < B; ++b) sum[b] = cut || !bias ? set(0.0f) : load(bias + b * Vec::lanes);
+    linear_row_block<B>(x + cut, w + cut, inputs, inputs - cut < kChain ? inputs - cut : kChain, sum);
+    CONVLET_UNROLL for (int b = 0; b < B; ++b) total[b] = cut ? total[b] + sum[b] : sum[b];
+  }
+  CONVLET_UNROLL for (int b = 0; b < B; ++b) store(y + b * Vec::lanes, total[b]);
+}
+
+// For at least a vector of outputs. The last ones are computed together with some before them, to the same bits.
+void linear_row(const float* x, const float* w, const float* bias, std::ptrdiff_t inputs, std::ptrdiff_t outputs,
+                float* y) {
+  constexpr int L = Vec::lanes;
+  std::ptrdiff_t o = 0;
+  for (; o + 2 * L <= outputs; o += 2 * L) {
+    linear_row_outputs<2>(x, w + o * inputs, bias ? bias + o : nullptr, inputs, y + o);
+  }
+  for (; o < outputs; o += L) {
+    const std::ptrdiff_t first = o + L <= outputs ? o : outputs - L;
+    linear_row_outputs<1>(x, w + first * inputs, bias ? bias + first : nullptr, inputs, y + first);
+  }
+}
+
 // Weight gradient of a dense layer over all the images of a step, as one matrix product.
 //
 //   dw[o][i] = sum over images n, in order, of dy[n][o] x[n][i]

@@ -29,7 +29,34 @@ void pack_bytes(const std::uint8_t* const* images, std::ptrdiff_t size, float* t
   });
 }
 
+void scale_bytes(const std::uint8_t* image, std::ptrdiff_t size, float* scaled) {
+  constexpr int L = Vec::lanes;
+  std::ptrdiff_t i = 0;
+  for (; i + L <= size; i += L) store(scaled + i, load_bytes(image + i) / set(255.0f));
+  std::uint8_t last[L] = {};
+  for (std::ptrdiff_t k = i; k < size; ++k) last[k - i] = image[k];
+  store_first(scaled + i, load_bytes(last) / set(255.0f), size - i);
+}
+
+// As pack_floats of 16 rows of a matrix, `row` floats apart.
+void pack_rows(const float* first, std::ptrdiff_t row, std::ptrdiff_t size, float* tile) {
+  std::ptrdiff_t i = 0;
+  for (; i + 4 <= size; i += 4) {
+    for (int lane = 0; lane < kTile; lane += Vec::lanes) {
+      Vec columns[4];
+      load_columns(first + lane * row + i, row, columns);
+      CONVLET_UNROLL for (int k = 0; k < 4; ++k) store(tile + (i + k) * kTile + lane, columns[k]);
+    }
+  }
+  for (; i < size; ++i) {
+    for (int lane = 0; lane < kTile; ++lane) tile[i * kTile + lane] = first[lane * row + i];
+  }
+}
+
 void pack_floats(const float* const* images, std::ptrdiff_t size, float* tile) {
+  bool matrix = true;  // every image there, at equal distances
+  for (int n = 1; n < kTile; ++n) matrix = matrix && images[n] && images[n] - images[n - 1] == images[1] - images[0];
+  if (images[0] && matrix) return pack_rows(images[0], images[1] - images[0], size, tile);
   pack(size, tile, [&](int n, std::ptrdiff_t i, int rest) {
     if (!images[n]) return set(0.0f);
     return rest == Vec::lanes ? load(images[n] + i) : load_first(images[n] + i, rest);

@@ -37,28 +37,29 @@ CONVLET_INLINE bool complete(const Pooling& t, int k) {
          inside(t.width, t.left, t.stride_width, t.dilation_width, t.out_width);
 }
 
-template <int K, class F>
+// Width: floats of a pixel, 16 in a tile and 1 in an image by itself.
+template <int K, int Width, class F>
 CONVLET_INLINE void for_each_window_of(const Pooling& t, F&& window) {
-  const std::ptrdiff_t row = std::ptrdiff_t{t.width} * kTile;
+  const std::ptrdiff_t row = std::ptrdiff_t{t.width} * Width;
   std::ptrdiff_t y = 0;
   for (int c = 0; c < t.channels; ++c) {
     const std::ptrdiff_t plane = c * t.height * row;
     for (int oh = 0; oh < t.out_height; ++oh) {
       const Taps rows = K ? Taps{0, K, oh * t.stride_height} : rows_of(t, oh);
-      for (int ow = 0; ow < t.out_width; ++ow, y += kTile) {
+      for (int ow = 0; ow < t.out_width; ++ow, y += Width) {
         const Taps columns = K ? Taps{0, K, ow * t.stride_width} : columns_of(t, ow);
-        window(oh, ow, rows, columns, plane + rows.in * row + std::ptrdiff_t{columns.in} * kTile, y);
+        window(oh, ow, rows, columns, plane + rows.in * row + std::ptrdiff_t{columns.in} * Width, y);
       }
     }
   }
 }
 
 // Calls window(oh, ow, rows, columns, offset of the first pixel, offset of the output) for every window in row order.
-template <class F>
+template <int Width = kTile, class F>
 CONVLET_INLINE void for_each_window(const Pooling& t, F&& window) {
-  if (complete(t, 2)) return for_each_window_of<2>(t, window);
-  if (complete(t, 3)) return for_each_window_of<3>(t, window);
-  for_each_window_of<0>(t, window);
+  if (complete(t, 2)) return for_each_window_of<2, Width>(t, window);
+  if (complete(t, 3)) return for_each_window_of<3, Width>(t, window);
+  for_each_window_of<0, Width>(t, window);
 }
 
 void max_pool(const Pooling& t, const float* x, float* y, float* winners) {
@@ -97,13 +98,31 @@ CONVLET_INLINE float divisor_of(const Pooling& t, int oh, int ow, const Taps& ro
   return static_cast<float>(height) * static_cast<float>(width);
 }
 
+// max_pool of one image (C, H, W): the same comparisons in the same order.
+void max_pool_image(const Pooling& t, const float* x, float* y) {
+  const std::ptrdiff_t down = std::ptrdiff_t{t.dilation_height} * t.width, right = t.dilation_width;
+  for_each_window<1>(t, [&](int, int, const Taps& rows, const Taps& columns, std::ptrdiff_t at, std::ptrdiff_t out) {
+    float best = x[at];
+    for (int kh = rows.first; kh < rows.last; ++kh) {
+      const float* pixel = x + at + (kh - rows.first) * down;
+      for (int kw = columns.first; kw < columns.last; ++kw, pixel += right) {
+        if (*pixel > best || *pixel != *pixel) best = *pixel;
+      }
+    }
+    y[out] = best;
+  });
+}
+
 // sum / divisor. Where the divisor is a power of two its reciprocal is exact, and a product costs a tenth of a division
 // (measured on 2 x 2: the pooling takes half the time).
-CONVLET_INLINE Vec mean(Vec sum, float divisor) {
+CONVLET_INLINE bool is_power_of_two(float divisor) {
   std::uint32_t bits = 0;
   __builtin_memcpy(&bits, &divisor, sizeof bits);
-  const bool power_of_two = (bits & 0x007fffff) == 0;
-  return power_of_two ? sum * set(1.0f / divisor) : sum / set(divisor);
+  return (bits & 0x007fffff) == 0;
+}
+
+CONVLET_INLINE Vec mean(Vec sum, float divisor) {
+  return is_power_of_two(divisor) ? sum * set(1.0f / divisor) : sum / set(divisor);
 }
 
 void average_pool(const Pooling& t, const float* x, float* y) {
@@ -119,6 +138,21 @@ void average_pool(const Pooling& t, const float* x, float* y) {
       }
       store(y + out + lane, mean(sum, divisor));
     }
+  });
+}
+
+// average_pool of one image (C, H, W): the same additions in the same order.
+void average_pool_image(const Pooling& t, const float* x, float* y) {
+  const std::ptrdiff_t down = std::ptrdiff_t{t.dilation_height} * t.width, right = t.dilation_width;
+  for_each_window<1>(t, [&](int oh, int ow, const Taps& rows, const Taps& columns, std::ptrdiff_t at,
+                            std::ptrdiff_t out) {
+    float sum = 0.0f;
+    for (int kh = rows.first; kh < rows.last; ++kh) {
+      const float* pixel = x + at + (kh - rows.first) * down;
+      for (int kw = columns.first; kw < columns.last; ++kw, pixel += right) sum += *pixel;
+    }
+    const float divisor = divisor_of(t, oh, ow, rows, columns);
+    y[out] = is_power_of_two(divisor) ? sum * (1.0f / divisor) : sum / divisor;
   });
 }
 

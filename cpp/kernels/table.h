@@ -93,6 +93,9 @@ struct Kernels {
   // sums[i] = the 16 lanes of x[i] as a tree: lane n + lane n + 8, then 4, 2, 1.
   void (*sum_lanes)(const float* x, std::ptrdiff_t count, float* sums);
 
+  // y[o] = bias[o] + sum over i of w[o][i] x[i] for one row and at least 16 outputs; bias may be null.
+  void (*linear_row)(const float* x, const float* w, const float* bias, std::ptrdiff_t inputs, std::ptrdiff_t outputs,
+                     float* y);
   // dw[o][i] (+)= sum over images n in order of dy[n / 16][o][n % 16] x[n][i]
   void (*outer_product)(const float* dy, std::ptrdiff_t dy_tile, const float* x, std::ptrdiff_t x_image,
                         std::ptrdiff_t images, std::ptrdiff_t outputs, std::ptrdiff_t inputs, Store store, float* dw);
@@ -102,6 +105,8 @@ struct Kernels {
   void (*max_pool_backward)(const Pooling&, Activation before, const float* dy, const float* winners, const float* x,
                             float* dx);
   void (*average_pool)(const Pooling&, const float* x, float* y);
+  void (*max_pool_image)(const Pooling&, const float* x, float* y);  // of one image (C, H, W)
+  void (*average_pool_image)(const Pooling&, const float* x, float* y);
   void (*average_pool_backward)(const Pooling&, Activation before, const float* dy, const float* x, float* dx);
 
   void (*activate)(Activation, const float* x, std::ptrdiff_t count, float* y);
@@ -119,6 +124,7 @@ struct Kernels {
 
   // Between images [n][size] (found through 16 pointers; null is an image of zeros) and a tile [size][16].
   void (*pack_bytes)(const std::uint8_t* const* images, std::ptrdiff_t size, float* tile);  // times 1/255, exactly
+  void (*scale_bytes)(const std::uint8_t* image, std::ptrdiff_t size, float* scaled);  // times 1/255, exactly
   void (*pack_floats)(const float* const* images, std::ptrdiff_t size, float* tile);
   void (*unpack)(const float* tile, std::ptrdiff_t size, float* const* images);
   void (*repeat)(const float* lanes, std::ptrdiff_t size, float* tile);  // the same 16 lanes everywhere

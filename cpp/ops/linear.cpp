@@ -1,4 +1,5 @@
 #include "isa/dispatch.h"
+#include "ops/linear_rows.h"
 #include "ops/linear_tile.h"
 #include "ops/ops.h"
 #include "ops/tiles.h"
@@ -6,7 +7,12 @@
 namespace convlet::ops {
 
 void linear(const Linear& op, std::int64_t images, const float* x, const float* w, const float* bias, float* y) {
+  constexpr std::int64_t kFewRows = 8;  // that take as long as a tile
   const Kernels& k = kernels();
+  if (images <= kFewRows) {
+    const LinearRows few(op, k);
+    return few.run(images, x, w, bias, scratch(Scratch::X, static_cast<std::size_t>(few.scratch(images))), y);
+  }
   const LinearTile tile(op, k);
   Buffer packed(static_cast<std::size_t>(tile.forward_weights()));
   tile.pack_forward(w, 0, op.outputs, packed.data());

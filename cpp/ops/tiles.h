@@ -37,7 +37,7 @@ inline void unpack_tile(const Kernels& k, const float* tile, std::int64_t images
 // calling thread.
 template <class F>
 void for_each_piece(std::int64_t pieces, std::int64_t cost, F&& f) {
-  constexpr std::int64_t kWorthAThread = 200000;  // some 5 us, the price of waking a thread
+  constexpr std::int64_t kWorthAThread = 2000000;  // some 20 us: waking a thread takes up to 50
   const std::int64_t threads = std::clamp<std::int64_t>(cost / kWorthAThread, 1, Pool::shared().size());
   parallel_for(static_cast<int>(threads), pieces, [&](std::int64_t piece, int) {
     f(piece);

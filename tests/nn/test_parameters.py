@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from convlet import nn, optim
-from convlet.nn.parameters import gather
 
 LOSS = nn.CrossEntropyLoss()
 
@@ -133,7 +132,7 @@ def test_nested_nets_end_up_in_one_buffer_and_follow_it():
     assert one_after_the_other(list(net.parameters().values()))
     inner[0].weight[...] = 5
     assert (net.parameters()["1.0.weight"] == 5).all()
-    _, live = gather(inner.structure.slots)
+    _, live = inner.structure.slots.gather()
     assert live
 
 
@@ -141,7 +140,7 @@ def test_slices_are_live_views_without_a_copy(rng: np.random.Generator):
     net, x = small(), images(rng)
     held = net[0].weight
     for part in (net[:2], net[2:], net[1:], net[:], net[-1:]):
-        _, live = gather(part.structure.slots)
+        _, live = part.structure.slots.gather()
         assert live
     assert net[0].weight is held
     assert held.flags.writeable

@@ -6,8 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import _core
 from .module import Op
@@ -18,43 +17,63 @@ __all__ = ["Engines", "plan"]
 KEPT = 8  # plans and engines a net remembers; an engine of LeNet holds about 2 MB of activations a thread
 
 
-@dataclass
-class _Entry:
-    plan: _core.Plan
-    engine: _core.Engine | None = None
-    busy: threading.Lock = field(default_factory=threading.Lock)
+class Entry:
+    """The plan for one shape of image, and its engine for whoever holds the lock."""
+
+    __slots__ = ("_engine", "busy", "plan")
+
+    def __init__(self, made: _core.Plan) -> None:
+        self.plan = made
+        self.busy = threading.Lock()
+        self._engine: _core.Engine | None = None
+
+    @property
+    def engine(self) -> _core.Engine:
+        """Made when it is needed first."""
+        if self._engine is None:
+            self._engine = _core.Engine(self.plan, 0)
+        return self._engine
+
+
+class _Last(NamedTuple):
+    """What was asked for last, and the answer: most calls of a net are like the call before."""
+
+    ops: Sequence[Op]
+    input_shape: tuple[int, ...]
+    configuration: int
+    entry: Entry
 
 
 class Engines:
     """The last few engines, safe to use from several threads, which take turns at each of them."""
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[tuple[Any, ...], _Entry] = OrderedDict()
+        self._entries: OrderedDict[tuple[Any, ...], Entry] = OrderedDict()
+        self._last: _Last | None = None
         self._lock = threading.Lock()
-
-    def plan(self, ops: Sequence[Op], input_shape: tuple[int, ...]) -> _core.Plan:
-        """How images of that shape go through ``ops``."""
-        return self._entry(ops, input_shape).plan
 
     @contextmanager
     def engine(self, ops: Sequence[Op], input_shape: tuple[int, ...]) -> Iterator[_core.Engine]:
         """The engine for images of that shape, for the calling thread alone."""
-        entry = self._entry(ops, input_shape)
+        entry = self.entry(ops, input_shape)
         with entry.busy:
-            if entry.engine is None:
-                entry.engine = _core.Engine(entry.plan, 0)
             yield entry.engine
 
-    def _entry(self, ops: Sequence[Op], input_shape: tuple[int, ...]) -> _Entry:
-        # Layers are fixed once made, so they are their own key; the other two may change between calls.
-        key = (input_shape, tuple(ops), _core.get_threads(), _core.isa())
+    def entry(self, ops: Sequence[Op], input_shape: tuple[int, ...]) -> Entry:
+        """Plan and engine for images of that shape that go through ``ops``."""
+        last, configuration = self._last, _core.configuration()
+        if last and last.ops is ops and last[1:3] == (input_shape, configuration):
+            return last.entry
+        # Layers are fixed once made, so they are their own key; threads and instruction set may change.
+        key = (input_shape, tuple(ops), configuration)
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
-                entry = self._entries[key] = _Entry(plan(ops, input_shape))
+                entry = self._entries[key] = Entry(plan(ops, input_shape))
                 if len(self._entries) > KEPT:
                     self._entries.popitem(last=False)
             self._entries.move_to_end(key)
+            self._last = _Last(ops, input_shape, configuration, entry)
             return entry
 
 

@@ -16,12 +16,11 @@ from .._arrays import Array, Images, Labels, Numbers, aligned, as_images, as_int
 from .avg_pool2d import AvgPool2d
 from .conv2d import Conv2d
 from .cross_entropy import CrossEntropyLoss
-from .engines import Engines
+from .engines import Engines, Entry
 from .flatten import Flatten
 from .linear import Linear
 from .max_pool2d import MaxPool2d
 from .module import Keys, Layer, Op
-from .parameters import gather, scatter
 from .softmax import LogSoftmax, Softmax
 from .structure import Structure
 from .summary import Row, Summary
@@ -174,7 +173,7 @@ class Network(Layer):
         shape = tuple(integer("plan", "input_shape", size) for size in sizes)
         if len(shape) not in (1, 3):
             raise ValueError(f"plan: expected input_shape (C, H, W) or (F,), got {shape}")
-        return self._plan("plan", shape)
+        return self._entry("plan", shape).plan
 
     def summary(self, input_shape: Shape) -> Summary:
         """Every layer's output shape, parameters and multiply-adds for one image, as a table to print.
@@ -272,7 +271,7 @@ class Network(Layer):
             raise ValueError(
                 f"{op}: expected labels of shape {images.shape[:1]}, one an image, got {labels.shape}"
             )
-        output = tuple(self._plan(op, images.shape[1:]).output_shape)
+        output = tuple(self._entry(op, images.shape[1:]).plan.output_shape)
         if len(output) != 1:
             raise ValueError(f"{op}: expected a net with outputs (N, K), got outputs of shape {output}")
         if loss.weight is not None and loss.weight.shape != output:
@@ -280,7 +279,7 @@ class Network(Layer):
         check_labels(op, labels, output[0], loss.ignore_index)
         if loss.reduction == "mean" and not np.any(labels != loss.ignore_index):
             raise ValueError(f"{op}: expected a label that counts for the mean, got 0 of {labels.size}")
-        return images, labels, gather(self.structure.slots)[0]
+        return images, labels, self.structure.slots.gather()[0]
 
     @contextmanager
     def flat_parameters(self) -> Iterator[Array]:
@@ -290,24 +289,24 @@ class Network(Layer):
         written back at the end of the ``with`` block.
         """
         slots = self.structure.slots
-        values, live = gather(slots)
+        values, live = slots.gather()
         try:
             yield values
         finally:
             if not live:
-                scatter(slots, values)
+                slots.scatter(values)
 
-    def _plan(self, op: str, shape: tuple[int, ...]) -> _core.Plan:
+    def _entry(self, op: str, shape: tuple[int, ...]) -> Entry:
         try:
-            return self._engines.plan(self.structure.sequence, shape)
+            return self._engines.entry(self.structure.sequence, shape)
         except ValueError as error:
             raise ValueError(f"{op}: expected images that the layers take, got {shape}: {error}") from error
 
     def _forward(self, op: str, images: Images) -> Array:
-        self._plan(op, images.shape[1:])
-        parameters, _ = gather(self.structure.slots)
-        with self._engines.engine(self.structure.sequence, images.shape[1:]) as engine:
-            return engine.forward(parameters, images)
+        entry = self._entry(op, images.shape[1:])
+        parameters = self.structure.slots.gather()[0]
+        with entry.busy:
+            return entry.engine.forward(parameters, images)
 
     def _enter(self, op: str, x: Numbers) -> tuple[Images, bool]:
         """A batch as the engine takes it, and whether x was a single image without N."""

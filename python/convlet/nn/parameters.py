@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from .._arrays import Array, Numbers, aligned, as_float32
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["ParameterDict", "Slot", "gather", "join", "scatter", "write"]
+__all__ = ["ParameterDict", "Slot", "Slots", "join", "write"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 _making = threading.RLock()  # two threads that use a new net at once must not both draw its weights
@@ -55,6 +55,9 @@ class Slot:
 class Store:
     """One buffer, and the slots that lie in it one behind the other."""
 
+    made: ClassVar[int] = 0
+    """How many there have been; what is known of where parameters lie holds until the next."""
+
     def __init__(self, slots: Sequence[Slot]) -> None:
         """Take the slots over with what they hold; arrays that were handed out before become read-only."""
         self.slots = list(slots)
@@ -67,6 +70,7 @@ class Store:
                 self._make()
             for slot in slots:
                 slot.store = self
+            Store.made += 1
 
     def make(self) -> Array:
         """The buffer, (P,), on a cache line; made and drawn at the first call."""
@@ -142,22 +146,33 @@ def join(slots: Sequence[Slot]) -> None:
         Store(slots)
 
 
-def gather(slots: Sequence[Slot]) -> tuple[Array, bool]:
-    """All parameters as one array (P,), and whether it is live: a view and not a copy."""
-    if not slots:
-        return np.empty(0, np.float32), True
-    store, start = slots[0].store, slots[0].offset
-    stop = start
-    for slot in slots:
-        if slot.store is not store or slot.offset != stop:
-            return np.concatenate([slot.numbers for slot in slots]), False
-        stop += slot.size
-    return store.make()[start:stop], True
+class Slots(list[Slot]):
+    """The slots of a net, in the order of its layers."""
 
+    def __init__(self, slots: Iterable[Slot] = ()) -> None:
+        super().__init__(slots)
+        self._live: tuple[int, Array] | None = None
+        """The answer of :meth:`gather`, and how many stores there were at the time: it holds until the next."""
 
-def scatter(slots: Sequence[Slot], values: Array) -> None:
-    """Write a copy that :func:`gather` made back to where its numbers came from."""
-    start = 0
-    for slot in slots:
-        slot.numbers[...] = values[start : start + slot.size]
-        start += slot.size
+    def gather(self) -> tuple[Array, bool]:
+        """All parameters as one array (P,), and whether it is live: a view and not a copy."""
+        if self._live is not None and self._live[0] == Store.made:
+            return self._live[1], True
+        if not self:
+            return np.empty(0, np.float32), True
+        made, store, start = Store.made, self[0].store, self[0].offset
+        stop = start
+        for slot in self:
+            if slot.store is not store or slot.offset != stop:
+                return np.concatenate([slot.numbers for slot in self]), False
+            stop += slot.size
+        values = store.make()[start:stop]
+        self._live = made, values
+        return values, True
+
+    def scatter(self, values: Array) -> None:
+        """Write a copy that :meth:`gather` made back to where its numbers came from."""
+        start = 0
+        for slot in self:
+            slot.numbers[...] = values[start : start + slot.size]
+            start += slot.size

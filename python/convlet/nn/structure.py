@@ -10,7 +10,7 @@ from .flatten import Flatten
 from .linear import Linear
 from .max_pool2d import MaxPool2d
 from .module import Op, Weighted
-from .parameters import Slot
+from .parameters import Slots
 from .softmax import LogSoftmax, Softmax
 
 __all__ = ["Structure", "structure_of"]
@@ -22,7 +22,7 @@ class Structure(NamedTuple):
     ops: dict[str, Op]
     sequence: tuple[Op, ...]
     """The ops without their names."""
-    slots: list[Slot]
+    slots: Slots
     """Where the parameters lie, in the order of the ops."""
     entrance: Op | None
     """The first op that does not take every shape: it decides what the net takes."""
@@ -31,7 +31,7 @@ class Structure(NamedTuple):
 def structure_of(ops: dict[str, Op]) -> Structure:
     """The structure of these ops; ``ValueError`` if one with parameters is among them twice."""
     places: dict[int, str] = {}
-    slots = []
+    slots = Slots()
     for name, op in ops.items():
         if not isinstance(op, Weighted):
             continue
