@@ -41,19 +41,14 @@ CONVLET_INLINE Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
 CONVLET_INLINE Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
 CONVLET_INLINE Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
 CONVLET_INLINE Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }  // b where either is NaN
-CONVLET_INLINE Vec round(Vec a) { return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
 CONVLET_INLINE Vec minus_magnitude(Vec a) { return {_mm256_or_ps(_mm256_set1_ps(-0.0f), a.v)}; }
 CONVLET_INLINE Vec magnitude(Vec a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
 CONVLET_INLINE Vec with_sign(Vec a, Vec s) {  // a >= 0
   return {_mm256_or_ps(a.v, _mm256_and_ps(_mm256_set1_ps(-0.0f), s.v))};
 }
-// a * 2^n for a whole n in -252..252: two exact powers, so that only the last product rounds.
-CONVLET_INLINE Vec scale(Vec a, Vec n) {
-  const __m256i whole = _mm256_cvtps_epi32(n.v), half = _mm256_srai_epi32(whole, 1), bias = _mm256_set1_epi32(127);
-  const __m256i rest = _mm256_sub_epi32(whole, half);
-  const __m256 p = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
-  const __m256 q = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
-  return {_mm256_mul_ps(_mm256_mul_ps(a.v, p), q)};
+// The float whose sign and exponent are the nine lowest bits of a, and whose fraction is 1.
+CONVLET_INLINE Vec exponent_of_low_bits(Vec a) {
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a.v), 23))};
 }
 
 // By lane: bit i of `bits` stands for lane i. What is masked out is neither read nor written.
@@ -89,6 +84,15 @@ CONVLET_INLINE void transpose(Vec (&r)[8]) {
     r[i].v = _mm256_permute2f128_ps(t[i], t[4 + i], 0x20);
     r[4 + i].v = _mm256_permute2f128_ps(t[i], t[4 + i], 0x31);
   }
+}
+
+// Lane i of the result is the sum of the lanes of r[i], as a tree: lane n and lane n + 4, then 2, 1.
+CONVLET_INLINE Vec add_lanes(Vec (&r)[8]) {
+  transpose(r);
+  for (int step = 4; step > 0; step /= 2) {
+    for (int n = 0; n < step; ++n) r[n] = r[n] + r[n + step];
+  }
+  return r[0];
 }
 
 // r[k] is value k of each of 8 rows, k = 0..3.

@@ -45,14 +45,15 @@ CONVLET_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
 CONVLET_INLINE Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
 CONVLET_INLINE Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
 CONVLET_INLINE Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }  // b where either is NaN
-CONVLET_INLINE Vec round(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
 CONVLET_INLINE Vec minus_magnitude(Vec a) { return {_mm512_or_ps(_mm512_set1_ps(-0.0f), a.v)}; }
 CONVLET_INLINE Vec magnitude(Vec a) { return {_mm512_andnot_ps(_mm512_set1_ps(-0.0f), a.v)}; }
 CONVLET_INLINE Vec with_sign(Vec a, Vec s) {  // a >= 0
   return {_mm512_or_ps(a.v, _mm512_and_ps(_mm512_set1_ps(-0.0f), s.v))};
 }
-// a * 2^n for a whole n in -252..252, rounded once.
-CONVLET_INLINE Vec scale(Vec a, Vec n) { return {_mm512_scalef_ps(a.v, n.v)}; }
+// The float whose sign and exponent are the nine lowest bits of a, and whose fraction is 1.
+CONVLET_INLINE Vec exponent_of_low_bits(Vec a) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a.v), 23))};
+}
 
 // By lane: bit i of `bits` stands for lane i. What is masked out is neither read nor written.
 CONVLET_INLINE Mask mask_of(int bits) { return {static_cast<__mmask16>(bits)}; }
@@ -90,6 +91,28 @@ CONVLET_INLINE void transpose(Vec (&r)[16]) {
     r[8 + i].v = _mm512_shuffle_f32x4(a, c, 0xdd);
     r[12 + i].v = _mm512_shuffle_f32x4(b, d, 0xdd);
   }
+}
+
+// Lane i of the result is the sum of the lanes of r[i], as a tree: lane n and lane n + 8, then 4, 2, 1. Pairs of
+// vectors share a register after each addition, so 30 shuffles do what a transposition needs 64 for.
+CONVLET_INLINE Vec add_lanes(const Vec (&r)[16]) {
+  __m512 a[8], b[4], c[2];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) {  // 8 lanes of r[i], then 8 of r[i + 8]
+    a[i] =
+        _mm512_add_ps(_mm512_shuffle_f32x4(r[i].v, r[i + 8].v, 0x44), _mm512_shuffle_f32x4(r[i].v, r[i + 8].v, 0xee));
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {  // 4 lanes each of r[i], r[i + 8], r[i + 4], r[i + 12]
+    b[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a[i], a[i + 4], 0x88), _mm512_shuffle_f32x4(a[i], a[i + 4], 0xdd));
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {  // within 128 bits: 2 lanes of b[i], 2 of b[i + 2]
+    c[i] = _mm512_add_ps(_mm512_shuffle_ps(b[i], b[i + 2], 0x44), _mm512_shuffle_ps(b[i], b[i + 2], 0xee));
+  }
+  const __m512 d = _mm512_add_ps(_mm512_shuffle_ps(c[0], c[1], 0x88), _mm512_shuffle_ps(c[0], c[1], 0xdd));
+  // Now lane 4 p + q holds the sum of r[k] with k = 8 (p % 2) + 4 (p / 2) + 2 (q % 2) + q / 2.
+  return {_mm512_permutexvar_ps(_mm512_setr_epi32(0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15), d)};
 }
 
 // r[k] is value k of each of 16 rows, k = 0..3. The loads gather 128-bit pieces, which leaves half of the shuffles of a

@@ -46,18 +46,14 @@ CONVLET_INLINE Vec operator-(Vec a, Vec b) { return {vsubq_f32(a.v, b.v)}; }
 CONVLET_INLINE Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.v, b.v)}; }
 CONVLET_INLINE Vec operator/(Vec a, Vec b) { return {vdivq_f32(a.v, b.v)}; }
 CONVLET_INLINE Vec sqrt(Vec a) { return {vsqrtq_f32(a.v)}; }
-CONVLET_INLINE Vec round(Vec a) { return {vrndnq_f32(a.v)}; }
 CONVLET_INLINE Vec minus_magnitude(Vec a) { return {vnegq_f32(vabsq_f32(a.v))}; }
 CONVLET_INLINE Vec magnitude(Vec a) { return {vabsq_f32(a.v)}; }
 CONVLET_INLINE Vec with_sign(Vec a, Vec s) {  // a >= 0
   return {vbslq_f32(vdupq_n_u32(0x80000000u), s.v, a.v)};
 }
-// a * 2^n for a whole n in -252..252: two exact powers, so that only the last product rounds.
-CONVLET_INLINE Vec scale(Vec a, Vec n) {
-  const int32x4_t whole = vcvtnq_s32_f32(n.v), half = vshrq_n_s32(whole, 1), bias = vdupq_n_s32(127);
-  const float32x4_t p = vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(half, bias), 23));
-  const float32x4_t q = vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vsubq_s32(whole, half), bias), 23));
-  return {vmulq_f32(vmulq_f32(a.v, p), q)};
+// The float whose sign and exponent are the nine lowest bits of a, and whose fraction is 1.
+CONVLET_INLINE Vec exponent_of_low_bits(Vec a) {
+  return {vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(a.v), 23))};
 }
 
 CONVLET_INLINE Mask less(Vec a, Vec b) { return {vcltq_f32(a.v, b.v)}; }
@@ -97,6 +93,12 @@ CONVLET_INLINE void transpose(Vec (&r)[4]) {
   r[1].v = vcombine_f32(vget_low_f32(a.val[1]), vget_low_f32(b.val[1]));
   r[2].v = vcombine_f32(vget_high_f32(a.val[0]), vget_high_f32(b.val[0]));
   r[3].v = vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1]));
+}
+
+// Lane i of the result is the sum of the lanes of r[i], as a tree: lane n and lane n + 2, then 1.
+CONVLET_INLINE Vec add_lanes(Vec (&r)[4]) {
+  transpose(r);
+  return (r[0] + r[2]) + (r[1] + r[3]);
 }
 
 // r[k] is value k of each of 4 rows, k = 0..3.

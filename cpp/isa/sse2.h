@@ -44,21 +44,14 @@ CONVLET_INLINE Vec operator*(Vec a, Vec b) { return {_mm_mul_ps(a.v, b.v)}; }
 CONVLET_INLINE Vec operator/(Vec a, Vec b) { return {_mm_div_ps(a.v, b.v)}; }
 CONVLET_INLINE Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
 CONVLET_INLINE Vec sqrt(Vec a) { return {_mm_sqrt_ps(a.v)}; }
-CONVLET_INLINE Vec max(Vec a, Vec b) { return {_mm_max_ps(a.v, b.v)}; }              // b where either is NaN
-CONVLET_INLINE Vec round(Vec a) { return {_mm_cvtepi32_ps(_mm_cvtps_epi32(a.v))}; }  // |a| < 2^31
+CONVLET_INLINE Vec max(Vec a, Vec b) { return {_mm_max_ps(a.v, b.v)}; }  // b where either is NaN
 CONVLET_INLINE Vec minus_magnitude(Vec a) { return {_mm_or_ps(_mm_set1_ps(-0.0f), a.v)}; }
 CONVLET_INLINE Vec magnitude(Vec a) { return {_mm_andnot_ps(_mm_set1_ps(-0.0f), a.v)}; }
 CONVLET_INLINE Vec with_sign(Vec a, Vec s) {  // a >= 0
   return {_mm_or_ps(a.v, _mm_and_ps(_mm_set1_ps(-0.0f), s.v))};
 }
-// a * 2^n for a whole n in -252..252: two exact powers, so that only the last product rounds.
-CONVLET_INLINE Vec scale(Vec a, Vec n) {
-  const __m128i whole = _mm_cvtps_epi32(n.v), half = _mm_srai_epi32(whole, 1), bias = _mm_set1_epi32(127);
-  const __m128i rest = _mm_sub_epi32(whole, half);
-  const __m128 p = _mm_castsi128_ps(_mm_slli_epi32(_mm_add_epi32(half, bias), 23));
-  const __m128 q = _mm_castsi128_ps(_mm_slli_epi32(_mm_add_epi32(rest, bias), 23));
-  return {_mm_mul_ps(_mm_mul_ps(a.v, p), q)};
-}
+// The float whose sign and exponent are the nine lowest bits of a, and whose fraction is 1.
+CONVLET_INLINE Vec exponent_of_low_bits(Vec a) { return {_mm_castsi128_ps(_mm_slli_epi32(_mm_castps_si128(a.v), 23))}; }
 
 CONVLET_INLINE Mask less(Vec a, Vec b) { return {_mm_cmplt_ps(a.v, b.v)}; }
 CONVLET_INLINE Mask equal(Vec a, Vec b) { return {_mm_cmpeq_ps(a.v, b.v)}; }
@@ -90,6 +83,12 @@ CONVLET_INLINE void store_where(Mask m, float* p, Vec a) {
 CONVLET_INLINE Vec fma_where(Mask m, Vec a, Vec b, Vec c) { return select(m, fma(a, b, c), c); }
 
 CONVLET_INLINE void transpose(Vec (&r)[4]) { _MM_TRANSPOSE4_PS(r[0].v, r[1].v, r[2].v, r[3].v); }
+
+// Lane i of the result is the sum of the lanes of r[i], as a tree: lane n and lane n + 2, then 1.
+CONVLET_INLINE Vec add_lanes(Vec (&r)[4]) {
+  transpose(r);
+  return (r[0] + r[2]) + (r[1] + r[3]);
+}
 
 // r[k] is value k of each of 4 rows, k = 0..3.
 CONVLET_INLINE void load_columns(const float* first, std::ptrdiff_t row, Vec (&r)[4]) {

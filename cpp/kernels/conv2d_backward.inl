@@ -133,8 +133,8 @@ CONVLET_INLINE void for_each_kernel_row(const WeightGradient& t, const Span& row
   if (count) list(taps, count);
 }
 
-// Positions of a chain: with the dy of six channels they fill half of an L1 cache of 48 KiB. The bits depend on it.
-constexpr int kBand = 64;
+// Positions of a chain: with the dy of four channels they fill an L1 cache of 32 KiB. The bits depend on it.
+constexpr int kBand = 128;
 
 // Calls band(row, rows, column, columns) for each band of the outputs of two spans.
 template <class Band>
@@ -197,17 +197,18 @@ void sum_lanes(const float* x, std::ptrdiff_t count, float* sums) {
   constexpr int L = Vec::lanes;
   for (std::ptrdiff_t i = 0; i < count; i += L) {
     const int rest = static_cast<int>(count - i < L ? count - i : L);
-    Vec lane[kTile];  // lane[n] holds lane n of L consecutive x
-    for (int part = 0; part < kTile; part += L) {
-      Vec rows[L];
-      CONVLET_UNROLL for (int r = 0; r < L; ++r) rows[r] = r < rest ? load(x + (i + r) * kTile + part) : set(0.0f);
-      transpose(rows);
-      CONVLET_UNROLL for (int r = 0; r < L; ++r) lane[part + r] = rows[r];
+    Vec rows[L];  // of which each has already been added down to the L lanes of a register
+    CONVLET_UNROLL for (int r = 0; r < L; ++r) {
+      Vec part[kTile / L];
+      CONVLET_UNROLL for (int k = 0; k < kTile / L; ++k) {
+        part[k] = r < rest ? load(x + (i + r) * kTile + k * L) : set(0.0f);
+      }
+      CONVLET_UNROLL for (int step = kTile / L / 2; step > 0; step /= 2) {
+        CONVLET_UNROLL for (int k = 0; k < step; ++k) part[k] = part[k] + part[k + step];
+      }
+      rows[r] = part[0];
     }
-    CONVLET_UNROLL for (int step = kTile / 2; step > 0; step /= 2) {
-      CONVLET_UNROLL for (int n = 0; n < step; ++n) lane[n] = lane[n] + lane[n + step];
-    }
-    store_first(sums + i, lane[0], rest);
+    store_first(sums + i, add_lanes(rows), rest);
   }
 }
 

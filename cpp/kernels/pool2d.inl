@@ -144,16 +144,16 @@ void average_pool(const Pooling& t, const float* x, float* y) {
 // average_pool of one image (C, H, W): the same additions in the same order.
 void average_pool_image(const Pooling& t, const float* x, float* y) {
   const std::ptrdiff_t down = std::ptrdiff_t{t.dilation_height} * t.width, right = t.dilation_width;
-  for_each_window<1>(t, [&](int oh, int ow, const Taps& rows, const Taps& columns, std::ptrdiff_t at,
-                            std::ptrdiff_t out) {
-    float sum = 0.0f;
-    for (int kh = rows.first; kh < rows.last; ++kh) {
-      const float* pixel = x + at + (kh - rows.first) * down;
-      for (int kw = columns.first; kw < columns.last; ++kw, pixel += right) sum += *pixel;
-    }
-    const float divisor = divisor_of(t, oh, ow, rows, columns);
-    y[out] = is_power_of_two(divisor) ? sum * (1.0f / divisor) : sum / divisor;
-  });
+  for_each_window<1>(t,
+                     [&](int oh, int ow, const Taps& rows, const Taps& columns, std::ptrdiff_t at, std::ptrdiff_t out) {
+                       float sum = 0.0f;
+                       for (int kh = rows.first; kh < rows.last; ++kh) {
+                         const float* pixel = x + at + (kh - rows.first) * down;
+                         for (int kw = columns.first; kw < columns.last; ++kw, pixel += right) sum += *pixel;
+                       }
+                       const float divisor = divisor_of(t, oh, ow, rows, columns);
+                       y[out] = is_power_of_two(divisor) ? sum * (1.0f / divisor) : sum / divisor;
+                     });
 }
 
 // Pixels that no window covers get no gradient; where windows meet, each adds its own.

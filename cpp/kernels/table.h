@@ -124,7 +124,7 @@ struct Kernels {
 
   // Between images [n][size] (found through 16 pointers; null is an image of zeros) and a tile [size][16].
   void (*pack_bytes)(const std::uint8_t* const* images, std::ptrdiff_t size, float* tile);  // times 1/255, exactly
-  void (*scale_bytes)(const std::uint8_t* image, std::ptrdiff_t size, float* scaled);  // times 1/255, exactly
+  void (*scale_bytes)(const std::uint8_t* image, std::ptrdiff_t size, float* scaled);       // times 1/255, exactly
   void (*pack_floats)(const float* const* images, std::ptrdiff_t size, float* tile);
   void (*unpack)(const float* tile, std::ptrdiff_t size, float* const* images);
   void (*repeat)(const float* lanes, std::ptrdiff_t size, float* tile);  // the same 16 lanes everywhere
