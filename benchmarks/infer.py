@@ -39,6 +39,8 @@ def in_batches(run: Net, batches: list[Any]) -> Callable[[], list[Any]]:
 
 def torch_runs(state: State, images: Array, options: Options, compiled: bool) -> Runs:
     torch = torch_with(options.threads)
+    if compiled:
+        torch.compiler.reset()  # it compiles one function a few times only, and then runs it eagerly
     how = f"torch.compile ({options.compile_mode})" if compiled else "PyTorch eager"
     for name, channels_last in LAYOUTS.items():
         layout = Layout(torch, channels_last)

@@ -204,7 +204,7 @@ def roofline(plt: Any, cells: list[Cell], layers: list[Cell], stream: dict[str, 
             y = [row["gflops"]["median"] for _, row in rows]
             ax.plot(x, y, MARKERS[name], color=color(name), markersize=4, alpha=0.8, label=name, linestyle="")
         ax.set(xscale="log", yscale="log", xlim=ends)
-        ax.set_title(f"{op}, {most} threads", loc="left")
+        ax.set_title(f"{op}, {most} thread{'s' if most > 1 else ''}", loc="left")
         ax.set_xlabel("FLOP a byte of operands and results")
         for side in (ax.xaxis, ax.yaxis):
             side.set_major_formatter(lambda value, _: plain(value))

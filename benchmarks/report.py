@@ -29,12 +29,11 @@ def heading(result: dict[str, Any]) -> str:
     quick = "; quick form, whose figures mean nothing" if result["quick"] else ""
     lines = [
         f"## Suite {result['suite']}\n",
-        f"{m['cpu']}, {m['cpus']} CPUs, {m['isa']}, {m['threads']} threads each; load {load} at the start; "
+        f"{m['cpu']}, {m['cpus']} CPUs, {m['isa']}, {_threads(m['threads'])} each; load {load} at the start; "
         f"Python {m['python']}, {versions}; commit {m['commit'][:12]}{m['commit'][40:]}; {m['date']}{quick}.",
     ]
     lines += [
-        f"A copy from memory to memory by {threads} thread{'s' if int(threads) > 1 else ''} moves "
-        f"{_spread(rate, _number)} GB/s."
+        f"A copy from memory to memory by {_threads(threads)} moves {_spread(rate, _number)} GB/s."
         for threads, rate in result.get("stream_gigabytes_per_second", {}).items()
     ]
     if result.get("peak_memory_bytes"):
@@ -82,7 +81,7 @@ def convolutions(cells: list[Cell]) -> list[str]:
     for negative, op in sorted({(-cell["threads"], cell["op"]) for cell in cells}):
         threads = -negative
         group = [cell for cell in cells if (cell["threads"], cell["op"]) == (threads, op)]
-        parts.append(_convolution_table(group, f"{op}, {threads} thread{'s' if threads > 1 else ''}"))
+        parts.append(_convolution_table(group, f"{op}, {_threads(threads)}"))
     with_numpy = [cell for cell in cells if any("NumPy" in row["name"] for row in cell["rows"])]
     return parts + [table(cell) for cell in with_numpy]
 
@@ -196,6 +195,10 @@ def _header(columns: list[str], first: str = "") -> list[str]:
 
 def _line(texts: list[str]) -> str:
     return "| " + " | ".join(texts) + " |"
+
+
+def _threads(count: int | str) -> str:
+    return f"{count} thread{'s' if int(count) > 1 else ''}"
 
 
 def _number(value: float) -> str:

@@ -8,7 +8,8 @@ infer  LeNet on 10,000 images and on one
 scale  convlet alone: threads, batch sizes, small work
 cold   processes: import, first prediction, the whole run from the command line; peak memory
 
-A rival takes part if it is installed. Without --suite all suites run, and --out FILE.json becomes
+--threads counts those of each contender; the convolutions run on one and on two, as shapes.toml says. A
+rival takes part if it is installed. Without --suite all suites run, and --out FILE.json becomes
 FILE-ops.json and so on. Progress goes to standard error, the report to standard output as Markdown.
 """
 
@@ -23,6 +24,7 @@ import scale
 import suite
 import train
 
+ALL_CELLS = "*"
 SUITES: dict[str, suite.Suite] = {
     "ops": ops.cells,
     "train": train.cells,
@@ -38,6 +40,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.suite:
         return suite.run(arguments.suite, SUITES[arguments.suite], arguments)
+    if arguments.cells != ALL_CELLS:
+        parser.error("--cells needs --suite")
     out, status = arguments.out, 0
     for name, cells in SUITES.items():
         if out:

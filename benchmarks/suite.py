@@ -97,6 +97,9 @@ def run(name: str, suite: Suite, arguments: argparse.Namespace) -> int:
         arguments.wheel,
     )
     entries = [one for one in suite(options) if fnmatch.fnmatchcase(one.name, arguments.cells)]
+    if not entries:
+        print(f"{name}: no cell is named like {arguments.cells}", file=sys.stderr)
+        return 2
     if arguments.list:
         print("\n".join(one.name for one in entries))
         return 0

@@ -79,6 +79,8 @@ def torch_training(case: Case, images: int, layout: str, compiled: bool) -> Trai
     """Fewer images a call than convlet: the rate does not depend on their number, the patience does."""
     data, mode = case.data, case.options.compile_mode
     torch = torch_with(case.options.threads)
+    if compiled and layout == LAYOUTS[0]:
+        torch.compiler.reset()  # it compiles one function a few times only, and then runs it eagerly
     training = TorchTraining(
         torch,
         torch_net(torch, case.net.build(), case.state),

@@ -65,30 +65,30 @@ def test_suite_runs_in_its_quick_form_and_is_reported(
         assert cell.get("title", cell["cell"]) in report.stdout
 
 
+def rivals_by_suite() -> list:
+    """Each with cells in which it takes part."""
+    cells = {
+        "torch": {"ops": ["cifar first*", "lenet conv1*1 thread*"], "train": ["LeNet, batch*", "CIFAR*"]},
+        "jax": {"train": ["LeNet, batch*"]},
+        "onnxruntime": {},
+    }
+    everywhere = {"infer": ["*"], "cold": ["*"]}
+    return [
+        pytest.param(rival, suite, pattern, marks=[pytest.mark.torch] if rival == "torch" else [])
+        for rival, suites in cells.items()
+        for suite, patterns in {**suites, **everywhere}.items()
+        for pattern in patterns
+    ]
+
+
 @needs_toml
-@pytest.mark.parametrize("rival", [pytest.param("torch", marks=pytest.mark.torch), "jax", "onnxruntime"])
-@pytest.mark.parametrize(
-    "suite, pattern",
-    [
-        ("ops", "cifar first*"),
-        ("ops", "lenet conv1*1 thread*"),
-        ("train", "LeNet, batch*"),
-        ("train", "CIFAR*"),
-        ("infer", "*"),
-        ("cold", "*"),
-    ],
-)
-def test_suite_measures_a_rival(suite: str, pattern: str, rival: str, tmp_path: Path):
-    """Where it is installed; not every suite has every rival."""
-    of_suite = {"ops": "torch", "train": "torch jax", "infer": "torch jax onnxruntime"}
-    if rival not in of_suite.get(suite, "torch jax onnxruntime") or (pattern, rival) == ("CIFAR*", "jax"):
-        pytest.skip(f"{rival} takes no part in these cells")
+@pytest.mark.parametrize("rival, suite, pattern", rivals_by_suite())
+def test_suite_measures_a_rival_where_it_is_installed(rival: str, suite: str, pattern: str, tmp_path: Path):
     pytest.importorskip(PACKAGES[rival])
     result = quick(tmp_path / "figures.json", suite, "--cells", pattern, against=rival)
     assert result["cells"]
-    module = f"import {PACKAGES[rival]}"
-    names = [[row["name"] for row in cell["rows"]] for cell in result["cells"]]
-    assert any(TITLES[rival] in name or module in name for rows in names for name in rows)
+    names = {row["name"] for cell in result["cells"] for row in cell["rows"]}
+    assert any(TITLES[rival] in name or f"import {PACKAGES[rival]}" in name for name in names)
 
 
 @pytest.mark.parametrize("rival", ["torch", "jax", "onnxruntime"])
@@ -114,6 +114,15 @@ def test_cells_are_listed_and_chosen_by_name():
     ).stdout.splitlines()
     assert chosen == [name for name in listed if name.startswith("B kernel 5")]
     assert len(chosen) == 2
+
+
+def test_pattern_without_a_cell_is_an_error():
+    nothing = start(FOLDER / "run.py", "--suite", "infer", "--cells", "VGG*")
+    assert nothing.returncode == 2
+    assert "infer: no cell is named like VGG*" in nothing.stderr
+    everywhere = start(FOLDER / "run.py", "--cells", "LeNet*")
+    assert everywhere.returncode == 2
+    assert "--cells needs --suite" in everywhere.stderr
 
 
 def test_training_with_a_planted_difference_is_not_timed(
