@@ -7,21 +7,12 @@
 namespace convlet::ops {
 
 void linear(const Linear& op, std::int64_t images, const float* x, const float* w, const float* bias, float* y) {
-  constexpr std::int64_t kFewRows = 8;  // that take as long as a tile
-  const Kernels& k = kernels();
-  if (images <= kFewRows) {
-    const LinearRows few(op, k);
-    return few.run(images, x, w, bias, scratch(Scratch::X, static_cast<std::size_t>(few.scratch(images))), y);
-  }
-  const LinearTile tile(op, k);
-  Buffer packed(static_cast<std::size_t>(tile.forward_weights()));
-  tile.pack_forward(w, 0, op.outputs, packed.data());
-  for_each_tile(images, op.weights(), [&](std::int64_t t) {
-    float* x_tile = scratch(Scratch::X, op.inputs * kTile);
-    float* y_tile = scratch(Scratch::Y, op.outputs * kTile);
-    pack_tile(k, x, images, op.inputs, t, x_tile);
-    tile.forward(x_tile, packed.data(), bias, Activation::None, y_tile);
-    unpack_tile(k, y_tile, images, op.outputs, t, y);
+  constexpr std::int64_t kRows = 64;  // of a piece of work: the weight's way into vectors is a tenth of it
+  const LinearRows rows(op, kernels());
+  for_each_piece(ceil_div(images, kRows), images * op.weights(), [&](std::int64_t piece) {
+    const std::int64_t first = piece * kRows, count = std::min(kRows, images - first);
+    float* own = scratch(Scratch::X, static_cast<std::size_t>(rows.scratch(count)));
+    rows.run(count, x + first * op.inputs, w, bias, own, y + first * op.outputs);
   });
 }
 

@@ -44,7 +44,7 @@ void LinearRows::run(std::int64_t rows, const float* x, const float* w, const fl
     const std::int64_t vectors = std::min(kGroup, vectors_ - first), outputs = std::min(vectors * kTile, op_.outputs - first * kTile);
     float *weights = scratch, *sums = weights + vectors * chunk_ * kTile, *part = sums + vectors * rows * kTile;
     c.out_channels = narrow(vectors);
-    c.block = narrow(rows == 1 ? vectors : std::min<std::int64_t>(vectors, kernels_->accumulators / 8));
+    c.block = narrow(rows == 1 ? vectors : std::min<std::int64_t>(vectors, 3));  // by 8 rows, or 4 in 16 registers
     for (std::int64_t i = 0; i < vectors; ++i) {
       alignas(64) float start[kTile] = {};
       const std::int64_t o = (first + i) * kTile;

@@ -1,4 +1,4 @@
-// linear on fewer rows than a tile has, with 16 outputs in the lanes of a vector. The same bits as LinearTile.
+// linear on rows as NumPy has them, with 16 outputs in the lanes of a vector. The same bits as LinearTile.
 #pragma once
 
 #include "convlet/linear.h"
