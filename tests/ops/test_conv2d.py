@@ -160,6 +160,6 @@ def test_padding_is_skipped_even_under_an_infinite_weight(configuration: Conv2d,
     dy[:, :, 0, 0] = dy[:, :, -1, -1] = np.inf
     finite = np.where(np.isinf(weight), 1, weight).astype(np.float32)
     _, dweight, _ = functional.conv2d_backward(dy, x, finite, **c.options)
-    with np.errstate(invalid="ignore"):  # some BLAS libraries multiply infinities in lanes that they leave out
+    with np.errstate(invalid="ignore"):  # BLAS may multiply lanes that it leaves out
         expected = oracle.backward(dy, x, finite, **c.options)[1]
     np.testing.assert_array_equal(dweight, expected)
