@@ -86,6 +86,13 @@ CONVLET_INLINE void transpose(Vec (&r)[8]) {
   }
 }
 
+// Of 16 values, those with even and with odd index.
+CONVLET_INLINE void split_pairs(Vec low, Vec high, Vec& even, Vec& odd) {
+  const __m256i order = _mm256_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7);  // undoes the shuffles' order of 128-bit halves
+  even.v = _mm256_permutevar8x32_ps(_mm256_shuffle_ps(low.v, high.v, 0x88), order);
+  odd.v = _mm256_permutevar8x32_ps(_mm256_shuffle_ps(low.v, high.v, 0xdd), order);
+}
+
 // Lane i of the result is the sum of the lanes of r[i], as a tree: lane n and lane n + 4, then 2, 1.
 CONVLET_INLINE Vec add_lanes(Vec (&r)[8]) {
   transpose(r);

@@ -93,6 +93,13 @@ CONVLET_INLINE void transpose(Vec (&r)[16]) {
   }
 }
 
+// Of 32 values, those with even and with odd index.
+CONVLET_INLINE void split_pairs(Vec low, Vec high, Vec& even, Vec& odd) {
+  const __m512i first = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  even.v = _mm512_permutex2var_ps(low.v, first, high.v);
+  odd.v = _mm512_permutex2var_ps(low.v, _mm512_add_epi32(first, _mm512_set1_epi32(1)), high.v);
+}
+
 // Lane i of the result is the sum of the lanes of r[i], as a tree: lane n and lane n + 8, then 4, 2, 1. Pairs of
 // vectors share a register after each addition, so 30 shuffles do what a transposition needs 64 for.
 CONVLET_INLINE Vec add_lanes(const Vec (&r)[16]) {

@@ -95,6 +95,12 @@ CONVLET_INLINE void transpose(Vec (&r)[4]) {
   r[3].v = vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1]));
 }
 
+// Of 8 values, those with even and with odd index.
+CONVLET_INLINE void split_pairs(Vec low, Vec high, Vec& even, Vec& odd) {
+  even.v = vuzp1q_f32(low.v, high.v);
+  odd.v = vuzp2q_f32(low.v, high.v);
+}
+
 // Lane i of the result is the sum of the lanes of r[i], as a tree: lane n and lane n + 2, then 1.
 CONVLET_INLINE Vec add_lanes(Vec (&r)[4]) {
   transpose(r);

@@ -84,6 +84,12 @@ CONVLET_INLINE Vec fma_where(Mask m, Vec a, Vec b, Vec c) { return select(m, fma
 
 CONVLET_INLINE void transpose(Vec (&r)[4]) { _MM_TRANSPOSE4_PS(r[0].v, r[1].v, r[2].v, r[3].v); }
 
+// Of 8 values, those with even and with odd index.
+CONVLET_INLINE void split_pairs(Vec low, Vec high, Vec& even, Vec& odd) {
+  even.v = _mm_shuffle_ps(low.v, high.v, 0x88);
+  odd.v = _mm_shuffle_ps(low.v, high.v, 0xdd);
+}
+
 // Lane i of the result is the sum of the lanes of r[i], as a tree: lane n and lane n + 2, then 1.
 CONVLET_INLINE Vec add_lanes(Vec (&r)[4]) {
   transpose(r);

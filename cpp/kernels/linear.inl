@@ -45,9 +45,13 @@ void linear_row(const float* x, const float* w, const float* bias, std::ptrdiff_
   for (; o + 2 * L <= outputs; o += 2 * L) {
     linear_row_outputs<2>(x, w + o * inputs, bias ? bias + o : nullptr, inputs, y + o);
   }
-  for (; o < outputs; o += L) {
-    const std::ptrdiff_t first = o + L <= outputs ? o : outputs - L;
-    linear_row_outputs<1>(x, w + first * inputs, bias ? bias + first : nullptr, inputs, y + first);
+  if (o < outputs && outputs >= 2 * L) {
+    o = outputs - 2 * L;
+    linear_row_outputs<2>(x, w + o * inputs, bias ? bias + o : nullptr, inputs, y + o);
+  } else if (o < outputs) {
+    linear_row_outputs<1>(x, w, bias, inputs, y);
+    o = outputs - L;
+    linear_row_outputs<1>(x, w + o * inputs, bias ? bias + o : nullptr, inputs, y + o);
   }
 }
 

@@ -18,7 +18,8 @@ CONVLET_INLINE void pack(std::ptrdiff_t size, float* tile, Load&& load_values) {
 }
 
 // A whole number 0..255 over 255, correctly rounded: with 1/255 in two parts, of which the product with the first is
-// exact, all 256 results are those of a division (tests/engine/test_layer_by_layer.py), which would take five times as long.
+// exact, all 256 results are those of a division (tests/engine/test_layer_by_layer.py), which would take five times as
+// long.
 CONVLET_INLINE Vec unit_interval(Vec pixel) { return fma(pixel, set(0x1.010102p-24f), pixel * set(0x1.01p-8f)); }
 
 void pack_bytes(const std::uint8_t* const* images, std::ptrdiff_t size, float* tile) {

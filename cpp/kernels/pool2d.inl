@@ -141,8 +141,31 @@ void average_pool(const Pooling& t, const float* x, float* y) {
   });
 }
 
+// Windows of 2 x 2 side by side: a vector of outputs at a time, of the pixels with even and with odd columns.
+void average_pairs_image(const Pooling& t, const float* x, float* y) {
+  constexpr int L = Vec::lanes;
+  for (int row = 0; row < t.channels * t.out_height; ++row) {
+    const float* top = x + (row / t.out_height * t.height + row % t.out_height * 2) * std::ptrdiff_t{t.width};
+    for (int ow = 0; ow < t.out_width; ow += L) {
+      const int outputs = smaller(L, t.out_width - ow), low = smaller(L, 2 * outputs), high = 2 * outputs - low;
+      Vec sum = set(0.0f);
+      for (int kh = 0; kh < 2; ++kh) {
+        const float* pixel = top + kh * t.width + 2 * ow;
+        Vec even, odd;
+        split_pairs(load_first(pixel, low), load_first(pixel + low, high), even, odd);
+        sum = sum + even + odd;
+      }
+      store_first(y, sum * set(0.25f), outputs);
+      y += outputs;
+    }
+  }
+}
+
 // average_pool of one image (C, H, W): the same additions in the same order.
 void average_pool_image(const Pooling& t, const float* x, float* y) {
+  const bool pairs = complete(t, 2) && t.stride_height == 2 && t.stride_width == 2 && t.dilation_height == 1 &&
+                     t.dilation_width == 1 && (t.divisor == 0 || t.divisor == 4);
+  if (pairs) return average_pairs_image(t, x, y);
   const std::ptrdiff_t down = std::ptrdiff_t{t.dilation_height} * t.width, right = t.dilation_width;
   for_each_window<1>(t,
                      [&](int oh, int ow, const Taps& rows, const Taps& columns, std::ptrdiff_t at, std::ptrdiff_t out) {

@@ -8,11 +8,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from .. import _core
-from .module import Op
-from .softmax import LogSoftmax, Softmax
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Engines", "plan"]
+from .. import _core
+from .._arrays import Array, Images
+from .module import Op
+from .parameters import Store
+from .softmax import LogSoftmax, Softmax
+from .structure import Structure
+
+__all__ = ["Engines", "Entry", "Way", "plan"]
 
 KEPT = 8  # plans and engines a net remembers; an engine of LeNet holds about 2 MB of activations a thread
 
@@ -33,6 +39,40 @@ class Entry:
         if self._engine is None:
             self._engine = _core.Engine(self.plan, 0)
         return self._engine
+
+
+class Way(NamedTuple):
+    """How a batch went through a net: checked, planned, and with the parameters at hand."""
+
+    structure: Structure
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    configuration: int
+    stores: int
+    entry: Entry
+    parameters: Array
+
+    @classmethod
+    def of(cls, structure: Structure, images: Images, entry: Entry) -> Way | None:
+        """The way of these images; None where the parameters are a copy, which the next call must make anew."""
+        stores = Store.made
+        parameters, live = structure.slots.gather()
+        if not live:
+            return None
+        shape, configuration = images.shape[1:], _core.configuration()
+        return cls(structure, shape, images.dtype, configuration, stores, entry, parameters)
+
+    def suits(self, structure: Structure, x: NDArray[Any]) -> bool:
+        """Whether the net is as it was, and another batch of the kind comes, as the engine takes it."""
+        return (
+            structure is self.structure
+            and x.dtype is self.dtype
+            and x.shape[1:] == self.shape
+            and (flags := x.flags).c_contiguous
+            and flags.aligned
+            and Store.made == self.stores
+            and _core.configuration() == self.configuration
+        )
 
 
 class _Last(NamedTuple):

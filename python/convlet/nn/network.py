@@ -16,7 +16,7 @@ from .._arrays import Array, Images, Labels, Numbers, aligned, as_images, as_int
 from .avg_pool2d import AvgPool2d
 from .conv2d import Conv2d
 from .cross_entropy import CrossEntropyLoss
-from .engines import Engines, Entry
+from .engines import Engines, Entry, Way
 from .flatten import Flatten
 from .linear import Linear
 from .max_pool2d import MaxPool2d
@@ -34,6 +34,8 @@ class Network(Layer):
     """A layer whose ops run one after the other in the engine."""
 
     _engines: Engines
+    _way: Way | None = None
+    """Of the last call, which the next one most likely takes too: a single image is done in microseconds."""
 
     @property
     @abstractmethod
@@ -61,9 +63,15 @@ class Network(Layer):
 
         Safe to call from several threads; the interpreter is free while it runs.
         """
+        way = self._way
+        if way is not None and isinstance(x, np.ndarray) and way.suits(self.structure, x):
+            with way.entry.busy:
+                return way.entry.engine.forward(way.parameters, x)
         op = type(self).__name__
         images, alone = self._enter(op, x)
         y = self._forward(op, images)
+        if images is x:
+            self._way = Way.of(self.structure, images, self._entry(op, images.shape[1:]))
         return y[0] if alone else y
 
     def predict(self, x: Numbers) -> Labels:

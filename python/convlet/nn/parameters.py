@@ -19,7 +19,7 @@ from .._arrays import Array, Numbers, aligned, as_float32
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["ParameterDict", "Slot", "Slots", "join", "write"]
+__all__ = ["ParameterDict", "Slot", "Slots", "Store", "join", "write"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 _making = threading.RLock()  # two threads that use a new net at once must not both draw its weights
@@ -152,7 +152,7 @@ class Slots(list[Slot]):
     def __init__(self, slots: Iterable[Slot] = ()) -> None:
         super().__init__(slots)
         self._live: tuple[int, Array] | None = None
-        """The answer of :meth:`gather`, and how many stores there were at the time: it holds until the next."""
+        """The answer of :meth:`gather`, and how many stores there were: it holds until the next one."""
 
     def gather(self) -> tuple[Array, bool]:
         """All parameters as one array (P,), and whether it is live: a view and not a copy."""
