@@ -252,7 +252,10 @@ def test_a_chain_is_the_work_of_one_thread_however_many_there_are(
     check_convolution(configuration, 70, BATCHES, isa)
 
 
-@pytest.mark.parametrize("inputs, outputs", [(1, 1), (17, 40), (83, 64), (8197, 3), (3, 8197)])
+DENSE = [(1, 1), (5, 16), (6, 23), (17, 40), (83, 64), (300, 135), (8197, 3), (8195, 21), (3, 8197)]
+
+
+@pytest.mark.parametrize("inputs, outputs", DENSE)
 def test_a_dense_layer_and_its_input_gradient_are_chains(inputs: int, outputs: int, isa: str):
     c, images = Conv2d("dense", inputs, (1, 1), outputs, (1, 1)), 33 if inputs + outputs > 1000 else 70
     (x, weight, bias, dy), y, dx = convolution(c, images, arithmetic(isa))
@@ -262,6 +265,14 @@ def test_a_dense_layer_and_its_input_gradient_are_chains(inputs: int, outputs: i
         assert_same_bits(functional.linear(x[last], weight, bias), y[last], f"y, batch {batch}")
         dx_of_isa, _, _ = functional.linear_backward(dy[last], x[last], weight)
         assert_same_bits(dx_of_isa, dx[last], f"dx, batch {batch}")
+
+
+@pytest.mark.parametrize("outputs", [1, 15, 16, 23, 40, 135])
+def test_a_dense_chain_of_negative_zeros_stays_negative(outputs: int, isa: str):
+    weight, bias = np.ones((outputs, 83), np.float32), np.full(outputs, -0.0, np.float32)
+    for batch in (1, 3, 17, 70):
+        y = functional.linear(np.full((batch, 83), -0.0, np.float32), weight, bias)
+        assert_same_bits(y, np.full_like(y, -0.0), f"batch {batch}")
 
 
 @pytest.mark.parametrize("images", [1, 16, 33, 1024, 1025, 2100])
