@@ -55,22 +55,22 @@ def draw(shape: Shape) -> Operands:
 
 
 def in_float64(o: Operands, padding: int, stride: int) -> tuple[NDArray[np.float64], ...]:
-    """y, dx, dw and db, one matrix product for each tap of the kernel."""
+    """y, dx, dw and db, one matrix product for each tap of the kernel, over all positions of all images."""
     (N, O, OH, OW), (_, C, KH, KW) = o.dy.shape, o.w.shape  # noqa: E741  (the glossary's letter)
     sides = ((0, 0), (0, 0), (padding, padding), (padding, padding))
-    x, w = np.pad(o.x.astype(np.float64), sides), o.w.astype(np.float64)
-    dy = o.dy.reshape(N, O, OH * OW).astype(np.float64)
-    y = np.zeros((N, O, OH * OW)) + o.b[:, None]
+    x = np.pad(o.x.swapaxes(0, 1), sides).astype(np.float64)  # (C, N, H, W)
+    w, dy = o.w.astype(np.float64), o.dy.swapaxes(0, 1).reshape(O, -1).astype(np.float64)
+    y = np.repeat(o.b.astype(np.float64)[:, None], N * OH * OW, axis=1)
     dx, dw = np.zeros_like(x), np.zeros_like(w)
     for kh, kw in np.ndindex(KH, KW):
         rows, columns = slice(kh, kh + stride * OH, stride), slice(kw, kw + stride * OW, stride)
-        seen = x[:, :, rows, columns].reshape(N, C, OH * OW)
+        seen = x[:, :, rows, columns].reshape(C, -1)
         y += w[:, :, kh, kw] @ seen
-        dw[:, :, kh, kw] = (dy @ seen.transpose(0, 2, 1)).sum(axis=0)
-        dx[:, :, rows, columns] += (w[:, :, kh, kw].T @ dy).reshape(N, C, OH, OW)
+        dw[:, :, kh, kw] = dy @ seen.T
+        dx[:, :, rows, columns] += (w[:, :, kh, kw].T @ dy).reshape(C, N, OH, OW)
     H, W = o.x.shape[2:]
-    dx = dx[:, :, padding : padding + H, padding : padding + W]
-    return y.reshape(N, O, OH, OW), dx, dw, dy.sum(axis=(0, 2))
+    dx = dx[:, :, padding : padding + H, padding : padding + W].swapaxes(0, 1)
+    return y.reshape(O, N, OH, OW).swapaxes(0, 1), dx, dw, dy.sum(axis=1)
 
 
 def limits(shape: Shape, op: str) -> list[float]:

@@ -87,7 +87,7 @@ void convolution(const std::string& name, const Conv2d& op, Memory& memory) {
   row(name + " pooling", 0, [&] { k->average_pool(pooling, y, pooled); });
   row(name + " pooling and sigmoid, dx", 0,
       [&] { k->average_pool_backward(pooling, Activation::Sigmoid, slope, y, dy); });
-  row(name + " dw, db", work, [&] { tile.weight_gradient(dy, x, sums, dw, db); });
+  row(name + " dw, db", work, [&] { tile.weight_gradient(kTile, dy, x, sums, dw, db); });
   if (op.in.channels > 1) row(name + " dx", work, [&] { tile.input_gradient(dy, back, dx); });
 }
 

@@ -65,10 +65,6 @@ void load_tile(const Kernels& k, const Images& images, int count, ImageAt image_
   }
 }
 
-int images_of(std::int64_t tile, std::int64_t count) {
-  return static_cast<int>(std::min<std::int64_t>(kTile, count - tile * kTile));
-}
-
 }  // namespace
 
 Engine::Engine(const Plan& plan, const Kernels& kernels, int threads)
@@ -203,7 +199,7 @@ void Engine::run_tiles(Run& run, std::int64_t step, int member, const float* par
     run.losses[static_cast<std::size_t>(tile)] = cross_entropy_tile(
         *kernels_, run.training.loss, divisor, arena + plan_.output_offset(), images,
         [&](int n) { return run.label(at + n); }, nullptr, arena + plan_.slope);
-    network_.backward(parameters, arena, tile, *stash_);
+    network_.backward(parameters, arena, tile, images, *stash_);
     if (member == 0) run.stop.ask(At::Tile);
   }
 }

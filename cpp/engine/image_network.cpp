@@ -88,13 +88,13 @@ void ImageNetwork::forward_conv(const Stage& stage, const Operation& operation, 
   const ImagePass& pass = *operation.conv;
   if (threads == 1) {
     for (std::int64_t band = 0; band < pass.bands(); ++band) {
-      pass.run(band, x, operation.weights.data(), bias, scratch, y);
+      pass.run(band, 1, x, operation.weights.data(), bias, scratch, y);
     }
     return;
   }
   for_each_piece(pass.bands(), stage.multiply_adds, [&](std::int64_t band) {
     float* own = convlet::scratch(Scratch::Y, static_cast<std::size_t>(pass.scratch()));
-    pass.run(band, x, operation.weights.data(), bias, own, y);
+    pass.run(band, 1, x, operation.weights.data(), bias, own, y);
   });
 }
 

@@ -20,8 +20,8 @@ class ImageNetwork {
 
   std::int64_t arena() const { return 2 * largest_ + scratch_; }  // floats of one image
 
-  // x (C, H, W) of floats, perhaps at the start of the arena; returns the output, which lies in the arena. With more than one thread the rows of large
-  // convolutions are shared out.
+  // x (C, H, W) of floats, perhaps at the start of the arena; returns the output, which lies in the arena. With more
+  // than one thread the rows of large convolutions are shared out.
   const float* forward(const float* parameters, const float* x, float* arena, int threads) const;
 
  private:

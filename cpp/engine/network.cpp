@@ -99,14 +99,14 @@ void Network::forward_stage(std::size_t i, const float* parameters, float* arena
   }
 }
 
-void Network::backward(const float* parameters, float* arena, std::int64_t tile, Stash& stash) const {
+void Network::backward(const float* parameters, float* arena, std::int64_t tile, int images, Stash& stash) const {
   if (plan_->first_trained < 0) return;
   for (auto i = static_cast<int>(plan_->stages.size()) - 1; i >= plan_->first_trained; --i) {
-    backward_stage(static_cast<std::size_t>(i), parameters, arena, tile, stash);
+    backward_stage(static_cast<std::size_t>(i), parameters, arena, tile, images, stash);
   }
 }
 
-void Network::backward_stage(std::size_t i, const float* parameters, float* arena, std::int64_t tile,
+void Network::backward_stage(std::size_t i, const float* parameters, float* arena, std::int64_t tile, int images,
                              Stash& stash) const {
   const Stage& stage = plan_->stages[i];
   const Operation& operation = operations_[i];
@@ -119,7 +119,8 @@ void Network::backward_stage(std::size_t i, const float* parameters, float* aren
   float* slot = stash.slot(tile) + std::max<std::int64_t>(stage.slot, 0);
   switch (stage.layer.kind) {
     case LayerKind::Conv2d: {
-      operation.conv->weight_gradient(dy, x, arena + plan_->sums, slot, stage.biases ? slot + stage.weights : nullptr);
+      operation.conv->weight_gradient(images, dy, x, arena + plan_->sums, slot,
+                                      stage.biases ? slot + stage.weights : nullptr);
       if (!last) operation.conv->input_gradient(dy, operation.backward.data(), dx);
       return;
     }
@@ -129,7 +130,7 @@ void Network::backward_stage(std::size_t i, const float* parameters, float* aren
       for (int n = 0; n < kTile; ++n) rows[n] = stash.inputs(i) + (tile * kTile + n) * row;
       kernels_->unpack(x, stage.layer.linear.inputs, rows);
       std::copy(dy, dy + outputs * kTile, stash.slopes(i) + tile * outputs * kTile);
-      if (stage.biases) kernels_->sum_lanes(dy, outputs, slot);
+      if (stage.biases) kernels_->sum_lanes(dy, outputs, images, slot);
       if (!last) operation.linear->input_gradient(dy, parameters + stage.parameter, dx);
       return;
     }

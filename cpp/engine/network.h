@@ -45,8 +45,8 @@ class Network {
   // The input tile lies at the start of the arena; the output is left at plan.output_offset().
   void forward(const float* parameters, float* arena) const;
 
-  // The gradient of the output lies at plan.slope; what the update needs goes to the stash.
-  void backward(const float* parameters, float* arena, std::int64_t tile, Stash& stash) const;
+  // The gradient of the output lies at plan.slope, for so many images; what the update needs goes to the stash.
+  void backward(const float* parameters, float* arena, std::int64_t tile, int images, Stash& stash) const;
 
  private:
   struct Operation {
@@ -57,7 +57,8 @@ class Network {
   };
 
   void forward_stage(std::size_t i, const float* parameters, float* arena) const;
-  void backward_stage(std::size_t i, const float* parameters, float* arena, std::int64_t tile, Stash& stash) const;
+  void backward_stage(std::size_t i, const float* parameters, float* arena, std::int64_t tile, int images,
+                      Stash& stash) const;
 
   const Plan* plan_;
   const Kernels* kernels_;

@@ -35,19 +35,22 @@ template <class Part>
 CONVLET_INLINE void for_each_part(const Correlation& t, Part&& part) {
   for (int c = 0; c < t.in_channels; c += t.chain_channels) {
     for (int row = 0; row < t.kernel_height; row += t.chain_rows) {
-      part(TapRange{c, smaller(c + t.chain_channels, t.in_channels), row, smaller(row + t.chain_rows, t.kernel_height),
-                    0, t.kernel_width},
-           c == 0 && row == 0);
+      for (int column = 0; column < t.kernel_width; column += t.chain_columns) {
+        part(
+            TapRange{c, smaller(c + t.chain_channels, t.in_channels), row, smaller(row + t.chain_rows, t.kernel_height),
+                     column, smaller(column + t.chain_columns, t.kernel_width)},
+            c == 0 && row == 0 && column == 0);
+      }
     }
   }
 }
 
-// Calls chunk(range) for the pieces of a part whose channels share a table of taps.
+// Calls chunk(range) for the pieces of a part whose channels share a table of taps; a channel has so many of them.
 template <class Chunk>
-CONVLET_INLINE void for_each_chunk(const Correlation& t, const TapRange& part, Chunk&& chunk) {
+CONVLET_INLINE void for_each_chunk(const Correlation& t, const TapRange& part, int taps, Chunk&& chunk) {
   const int width = part.column1 - part.column0, height = part.row1 - part.row0;
   const int columns = smaller(width, kTaps), rows = smaller(height, larger(1, kTaps / columns));
-  const int channels = columns == width && rows == height ? larger(1, t.chunk_taps / (columns * rows)) : 1;
+  const int channels = columns == width && rows == height ? larger(1, t.chunk_taps / larger(1, taps)) : 1;
   for (int c = part.c0; c < part.c1; c += channels) {
     for (int row = part.row0; row < part.row1; row += rows) {
       for (int column = part.column0; column < part.column1; column += columns) {
@@ -68,9 +71,10 @@ CONVLET_INLINE int list_taps(const Correlation& t, const Span& rows, const Span&
   for (int i = 0; i < rows.taps; ++i) {
     const int kh = rows.tap + i * rows.tap_step;
     if (kh < range.row0 || kh >= range.row1) continue;
-    for (int j = 0; j < columns.taps; ++j) {
+    const int before = range.column0 - columns.tap;  // columns of the range that this span does not see
+    for (int j = before > 0 ? (before + columns.tap_step - 1) / columns.tap_step : 0; j < columns.taps; ++j) {
       const int kw = columns.tap + j * columns.tap_step;
-      if (kw < range.column0 || kw >= range.column1) continue;
+      if (kw >= range.column1) break;
       const std::ptrdiff_t w = (std::ptrdiff_t{kh} * t.kernel_width + kw) * t.w_tap, x = i * x_down + j * x_right;
       taps[count++] = L == Lanes::Images ? Tap{w, x} : Tap{x, w};
     }
@@ -131,11 +135,13 @@ CONVLET_INLINE void for_each_block(const Correlation& t, const Rectangle& r, int
     b.b_step = L == Lanes::Images ? lines.x_step : t.w_vector;
     b.y_m = L == Lanes::Images ? t.y_channel : lines.y_step;
     b.y_p = L == Lanes::Images ? lines.y_step : t.y_channel;
-    for (int line = 0; line < lines.count; ++line) {
-      const float* x = r.x + c * t.x_channel + line * lines.x_line;
-      b.y = r.y + o * t.y_channel + line * lines.y_line;
-      for (int i = 0, rest = lines.length; i < parts; ++i) {
-        const int positions = (rest + parts - i - 1) / (parts - i);  // as equal as whole numbers allow
+    const int count = L == Lanes::Images ? lines.count : lines.count * t.images;
+    for (int i = 0; i < count; ++i) {
+      const int image = i / lines.count, line = i % lines.count;
+      const float* x = r.x + c * t.x_channel + image * t.x_image + line * lines.x_line;
+      b.y = r.y + o * t.y_channel + image * t.y_image + line * lines.y_line;
+      for (int part = 0, rest = lines.length; part < parts; ++part) {
+        const int positions = (rest + parts - part - 1) / (parts - part);  // as equal as whole numbers allow
         const int m = L == Lanes::Images ? outputs : positions, p = L == Lanes::Images ? positions : outputs;
         b.a = L == Lanes::Images ? weight : x;
         b.b = L == Lanes::Images ? x : weight;
@@ -153,13 +159,13 @@ void correlate_rectangle(const Correlation& t, const Rectangle& r, const float* 
   Tap taps[kTaps];
   Block b{};
   for_each_part(t, [&](const TapRange& part, bool first) {
-    const bool last = part.c1 == t.in_channels && part.row1 == t.kernel_height;
+    const bool last = part.c1 == t.in_channels && part.row1 == t.kernel_height && part.column1 == t.kernel_width;
     const auto finish = [&](const Block& block, int m, int p) {
       if (last && t.after != Activation::None) activate_block(t.after, block, m, p);
     };
     if (first) {
       b.chain = L == Lanes::Images ? Chain::Begin : Chain::Resume;
-      for_each_chunk(t, part, [&](const TapRange& chunk) {
+      for_each_chunk(t, part, r.rows->taps * r.columns->taps, [&](const TapRange& chunk) {
         const bool ends = chunk.c1 == part.c1 && chunk.row1 == part.row1 && chunk.column1 == part.column1;
         take_chunk<L>(t, r, chunk, taps, b);
         for_each_block<L>(t, r, chunk.c0, w, bias, b, [&](const Block& block, BlockKernel kernel, int m, int p) {
@@ -176,7 +182,7 @@ void correlate_rectangle(const Correlation& t, const Rectangle& r, const float* 
         own.y_p = kTile;
         own.y_m = p * kTile;
         own.chain = Chain::Begin;
-        for_each_chunk(t, part, [&](const TapRange& chunk) {
+        for_each_chunk(t, part, r.rows->taps * r.columns->taps, [&](const TapRange& chunk) {
           take_chunk<L>(t, r, chunk, taps, own);
           own.a = block.a + chunk.c0 * own.a_channel;
           own.b = block.b + chunk.c0 * own.b_channel;

@@ -192,16 +192,19 @@ void add_positions(const float* dy, std::ptrdiff_t dy_channel, int channels, std
   }
 }
 
-// sums[i] = the 16 lanes of x[i] as a tree: lane n + lane n + 8, then 4, 2, 1, whatever the width of a register.
-void sum_lanes(const float* x, std::ptrdiff_t count, float* sums) {
+// sums[i] = the 16 lanes of x[i] as a tree: lane n + lane n + 8, then 4, 2, 1, whatever the width of a register. Lanes
+// from `images` on count as zeros: under an infinite weight even a slope of zero becomes NaN there.
+void sum_lanes(const float* x, std::ptrdiff_t count, std::int32_t images, float* sums) {
   constexpr int L = Vec::lanes;
+  const int lanes = (1 << images) - 1;
   for (std::ptrdiff_t i = 0; i < count; i += L) {
     const int rest = static_cast<int>(count - i < L ? count - i : L);
     Vec rows[L];  // of which each has already been added down to the L lanes of a register
     CONVLET_UNROLL for (int r = 0; r < L; ++r) {
       Vec part[kTile / L];
       CONVLET_UNROLL for (int k = 0; k < kTile / L; ++k) {
-        part[k] = r < rest ? load(x + (i + r) * kTile + k * L) : set(0.0f);
+        const float* own = x + (i + r) * kTile + k * L;
+        part[k] = r >= rest ? set(0.0f) : images == kTile ? load(own) : load_where(mask_of(lanes >> k * L), own);
       }
       CONVLET_UNROLL for (int step = kTile / L / 2; step > 0; step /= 2) {
         CONVLET_UNROLL for (int k = 0; k < step; ++k) part[k] = part[k] + part[k + step];
@@ -226,9 +229,9 @@ void weight_gradient(const WeightGradient& t, const float* dy, const float* x, f
         for (int c = 0; c < t.column_spans; ++c) gradient_rectangle(t, t.rows[r], t.columns[c], m, dy, x, sums);
       }
       if (db) add_positions(dy, t.dy_channel, m, t.dy_channel / kTile, bias_sums);
-      for (int c = 0; c < m; ++c, dw += weights) sum_lanes(sums + c * weights * kTile, weights, dw);
+      for (int c = 0; c < m; ++c, dw += weights) sum_lanes(sums + c * weights * kTile, weights, t.images, dw);
       if (db) {
-        sum_lanes(bias_sums, m, db);
+        sum_lanes(bias_sums, m, t.images, db);
         db += m;
       }
       dy += m * t.dy_channel;

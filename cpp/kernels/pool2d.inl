@@ -125,17 +125,37 @@ CONVLET_INLINE Vec mean(Vec sum, float divisor) {
   return is_power_of_two(divisor) ? sum * set(1.0f / divisor) : sum / set(divisor);
 }
 
+// The sum of a window's pixels, pixel(kh, kw), row by row. Sums of more than kChain pixels are cut at the end of every
+// row, and within it after every kChain columns.
+template <class Value, class Pixel>
+CONVLET_INLINE Value window_sum(const Taps& rows, const Taps& columns, Value zero, Pixel&& pixel) {
+  Value sum = zero;
+  if (std::ptrdiff_t{rows.last - rows.first} * (columns.last - columns.first) <= kChain) {
+    for (int kh = rows.first; kh < rows.last; ++kh) {
+      for (int kw = columns.first; kw < columns.last; ++kw) sum = sum + pixel(kh, kw);
+    }
+    return sum;
+  }
+  for (int kh = rows.first; kh < rows.last; ++kh) {
+    for (int cut = columns.first; cut < columns.last; cut += kChain) {
+      Value part = zero;
+      for (int kw = cut; kw < smaller(cut + kChain, columns.last); ++kw) part = part + pixel(kh, kw);
+      sum = sum + part;
+    }
+  }
+  return sum;
+}
+
 void average_pool(const Pooling& t, const float* x, float* y) {
   const std::ptrdiff_t down = std::ptrdiff_t{t.dilation_height} * t.width * kTile;
   const std::ptrdiff_t right = std::ptrdiff_t{t.dilation_width} * kTile;
   for_each_window(t, [&](int oh, int ow, const Taps& rows, const Taps& columns, std::ptrdiff_t at, std::ptrdiff_t out) {
     const float divisor = divisor_of(t, oh, ow, rows, columns);
     for (int lane = 0; lane < kTile; lane += Vec::lanes) {
-      Vec sum = set(0.0f);
-      for (int kh = rows.first; kh < rows.last; ++kh) {
-        const float* pixel = x + at + (kh - rows.first) * down + lane;
-        for (int kw = columns.first; kw < columns.last; ++kw, pixel += right) sum = sum + load(pixel);
-      }
+      const float* first = x + at + lane;
+      const Vec sum = window_sum(rows, columns, set(0.0f), [&](int kh, int kw) {
+        return load(first + (kh - rows.first) * down + (kw - columns.first) * right);
+      });
       store(y + out + lane, mean(sum, divisor));
     }
   });
@@ -169,11 +189,9 @@ void average_pool_image(const Pooling& t, const float* x, float* y) {
   const std::ptrdiff_t down = std::ptrdiff_t{t.dilation_height} * t.width, right = t.dilation_width;
   for_each_window<1>(t,
                      [&](int oh, int ow, const Taps& rows, const Taps& columns, std::ptrdiff_t at, std::ptrdiff_t out) {
-                       float sum = 0.0f;
-                       for (int kh = rows.first; kh < rows.last; ++kh) {
-                         const float* pixel = x + at + (kh - rows.first) * down;
-                         for (int kw = columns.first; kw < columns.last; ++kw, pixel += right) sum += *pixel;
-                       }
+                       const float sum = window_sum(rows, columns, 0.0f, [&](int kh, int kw) {
+                         return x[at + (kh - rows.first) * down + (kw - columns.first) * right];
+                       });
                        const float divisor = divisor_of(t, oh, ow, rows, columns);
                        y[out] = is_power_of_two(divisor) ? sum * (1.0f / divisor) : sum / divisor;
                      });

@@ -14,7 +14,12 @@ CONVLET_INLINE Scaled exponential_sum(const float* x, std::ptrdiff_t classes, st
     maximum = select(greater_or_nan(value, maximum), value, maximum);
   }
   Vec sum = set(0.0f);
-  for (std::ptrdiff_t k = 0; k < classes; ++k) sum = sum + exp_negative(load(x + k * stride) - maximum);
+  for (std::ptrdiff_t cut = 0; cut < classes; cut += kChain) {  // where chains of additions are cut
+    const std::ptrdiff_t end = classes - cut < kChain ? classes : cut + kChain;
+    Vec part = set(0.0f);
+    for (std::ptrdiff_t k = cut; k < end; ++k) part = part + exp_negative(load(x + k * stride) - maximum);
+    sum = sum + part;
+  }
   return {maximum, sum};
 }
 

@@ -23,17 +23,19 @@ struct Correlation {
   const Span *rows, *columns;
   std::int32_t row_spans, column_spans;
   std::int32_t row_per_out, row_per_tap, column_per_out, column_per_tap;  // steps of the input
-  std::int32_t column_origin;               // with columns in the lanes: input column of output 0 at tap 0
-  std::int32_t block;                       // output channels computed together
-  std::int32_t chain_channels, chain_rows;  // input channels, and kernel rows, between two cuts of the chain
-  std::int32_t chunk_taps;                  // after which a block's chain rests in y: the weights stay in the L1 cache
-  std::int32_t band_rows;                   // output rows computed for all output channels before the next rows
-  std::int32_t row_begin, row_end;          // the output rows to compute; y begins at the first of them
-  std::ptrdiff_t w_group;                   // floats between the weights of two groups,
-  std::ptrdiff_t w_block;                   // of two blocks of output channels,
-  std::ptrdiff_t w_channel, w_tap;          // of two input channels, of two taps,
-  std::ptrdiff_t w_vector;                  // of two vectors of 16 output channels
-  Activation after;                         // of every output, while it is still in the L1 cache
+  std::int32_t column_origin;  // with columns in the lanes: input column of output 0 at tap 0
+  std::int32_t block;          // output channels computed together
+  std::int32_t chain_channels, chain_rows, chain_columns;  // taps between two cuts of the chain
+  std::int32_t chunk_taps;          // after which a block's chain rests in y: the weights stay in the L1 cache
+  std::int32_t band_rows;           // output rows computed for all output channels before the next rows
+  std::int32_t images;              // with channels in the lanes: that share each piece of the weights,
+  std::ptrdiff_t x_image, y_image;  // so far apart
+  std::int32_t row_begin, row_end;  // the output rows to compute; y begins at the first of them
+  std::ptrdiff_t w_group;           // floats between the weights of two groups,
+  std::ptrdiff_t w_block;           // of two blocks of output channels,
+  std::ptrdiff_t w_channel, w_tap;  // of two input channels, of two taps,
+  std::ptrdiff_t w_vector;          // of two vectors of 16 output channels
+  Activation after;                 // of every output, while it is still in the L1 cache
 };
 
 // dw[o][c][kh][kw] = sum over lanes n and positions p of dy[o][p][n] x[c][p + (kh, kw)][n],  db[o] = sum of dy[o]
@@ -44,6 +46,7 @@ struct WeightGradient {
   const Span *rows, *columns;  // of the forward pass
   std::int32_t row_spans, column_spans;
   std::int32_t row_stride, row_dilation, column_stride, column_dilation;
+  std::int32_t images;  // of the tile: what other lanes hold is not in any sum
 };
 
 struct Pooling {
@@ -90,8 +93,8 @@ struct Kernels {
   // dy (O / 16, OH, OW, 16) are added to sums (O / 16, C, KH, KW, 16) and (O / 16, 16).
   void (*weight_gradient_channels)(const WeightGradient&, const float* dy, const float* x, float* sums);
   void (*bias_gradient_channels)(const WeightGradient&, const float* dy, std::ptrdiff_t positions, float* sums);
-  // sums[i] = the 16 lanes of x[i] as a tree: lane n + lane n + 8, then 4, 2, 1.
-  void (*sum_lanes)(const float* x, std::ptrdiff_t count, float* sums);
+  // sums[i] = the lanes of x[i] as a tree: lane n + lane n + 8, then 4, 2, 1; lanes from `images` on count as zeros.
+  void (*sum_lanes)(const float* x, std::ptrdiff_t count, std::int32_t images, float* sums);
 
   // y[o] = bias[o] + sum over i of w[o][i] x[i] for one row and at least 16 outputs; bias may be null.
   void (*linear_row)(const float* x, const float* w, const float* bias, std::ptrdiff_t inputs, std::ptrdiff_t outputs,

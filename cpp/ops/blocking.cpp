@@ -59,6 +59,7 @@ void cut_chains(const Conv2d& op, Correlation& c) {
   c.chain_channels = static_cast<std::int32_t>(std::max<std::int64_t>(1, kChain / taps));
   const std::int64_t rows = taps > kChain ? kChain / op.kernel.width : op.kernel.height;
   c.chain_rows = static_cast<std::int32_t>(std::max<std::int64_t>(1, rows));
+  c.chain_columns = static_cast<std::int32_t>(std::min<std::int64_t>(op.kernel.width, kChain));
 }
 
 int choose_vectors(const Kernels& kernels, std::int64_t vectors, const Axis& rows, const Axis& columns) {

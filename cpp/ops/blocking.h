@@ -19,7 +19,7 @@ int choose_band(std::int64_t in_channels, std::int64_t width, std::int64_t row_s
 int choose_vectors(const Kernels& kernels, std::int64_t vectors, const Axis& rows, const Axis& columns);
 
 // Cuts the chains of a correlation every few channels, or, where one channel has more taps than a chain may, every few
-// kernel rows.
+// kernel rows, and a row that is longer still after every kChain columns.
 void cut_chains(const Conv2d& op, Correlation& correlation);
 
 }  // namespace convlet

@@ -29,13 +29,29 @@ Split split_of(const Conv2d& op, const ImagePass& pass, std::int64_t images) {
   return {tiles, std::max<std::int64_t>(0, images - tiles * kTile)};
 }
 
-// All bands of the images from `first` on, x -> y, as pieces of work behind those of the tiles.
-void run_image(const ImagePass& pass, std::int64_t piece, std::int64_t first, std::int64_t in, std::int64_t out,
-               const float* x, const float* w, const float* bias, float* y) {
-  const std::int64_t n = first + piece / pass.bands();
-  float* rows = scratch(Scratch::Y, static_cast<std::size_t>(pass.scratch()));
-  pass.run(piece % pass.bands(), x + n * in, w, bias, rows, y + n * out);
-}
+// Bands of images from `first` on, x -> y, as pieces of work.
+class ImagePieces {
+ public:
+  ImagePieces(const ImagePass& pass, std::int64_t first, std::int64_t images)
+      : pass_(pass),
+        first_(first),
+        images_(images),
+        together_(std::clamp<std::int64_t>(ceil_div(images, Pool::shared().size()), 1, pass.together())) {}
+
+  std::int64_t count() const { return ceil_div(images_, together_) * pass_.bands(); }
+
+  // in, out: floats of an image.
+  void run(std::int64_t piece, std::int64_t in, std::int64_t out, const float* x, const float* w, const float* bias,
+           float* y) const {
+    const std::int64_t group = piece / pass_.bands() * together_, images = std::min(together_, images_ - group);
+    float* rows = scratch(Scratch::Y, static_cast<std::size_t>(images * pass_.scratch()));
+    pass_.run(piece % pass_.bands(), images, x + (first_ + group) * in, w, bias, rows, y + (first_ + group) * out);
+  }
+
+ private:
+  const ImagePass& pass_;
+  std::int64_t first_, images_, together_;
+};
 
 }  // namespace
 
@@ -51,10 +67,9 @@ void conv2d(const Conv2d& op, std::int64_t images, const float* x, const float* 
     tile->pack_forward(w, 0, op.out_channels, tile_weights.reserve(static_cast<std::size_t>(tile->forward_weights())));
   }
   if (split.images) pass.pack(w, image_weights.reserve(static_cast<std::size_t>(pass.weights())));
-  for_each_piece(split.tiles + split.images * pass.bands(), images * op.multiply_adds(), [&](std::int64_t piece) {
-    if (piece >= split.tiles) {
-      return run_image(pass, piece - split.tiles, images - split.images, in, out, x, image_weights.data(), bias, y);
-    }
+  const ImagePieces single(pass, images - split.images, split.images);
+  for_each_piece(split.tiles + single.count(), images * op.multiply_adds(), [&](std::int64_t piece) {
+    if (piece >= split.tiles) return single.run(piece - split.tiles, in, out, x, image_weights.data(), bias, y);
     float* x_tile = scratch(Scratch::X, in * kTile);
     float* y_tile = scratch(Scratch::Y, out * kTile);
     pack_tile(k, x, images, in, piece, x_tile);
@@ -81,7 +96,7 @@ void backward_by_tile(const Conv2d& op, std::int64_t images, const float* dy, co
     float* mine = slots.data() + t * slot;
     pack_tile(k, x, images, in, t, x_tile);
     pack_tile(k, dy, images, out, t, dy_tile);
-    tile.weight_gradient(dy_tile, x_tile, sums, mine, mine + weights);
+    tile.weight_gradient(images_of(t, images), dy_tile, x_tile, sums, mine, mine + weights);
     tile.input_gradient(dy_tile, packed.data(), dx_tile);
     unpack_tile(k, dx_tile, images, in, t, dx);
   });
@@ -95,10 +110,10 @@ void backward_by_image(const Conv2d& op, const ImagePass& pass, std::int64_t ima
   Buffer packed(static_cast<std::size_t>(pass.weights()));
   pass.pack(w, packed.data());
   const Conv2dGradient gradient(op, k);
-  const std::int64_t dx_pieces = images * pass.bands();
-  for_each_piece(gradient.pieces() + dx_pieces, 2 * images * op.multiply_adds(), [&](std::int64_t piece) {
+  const ImagePieces input(pass, 0, images);
+  for_each_piece(gradient.pieces() + input.count(), 2 * images * op.multiply_adds(), [&](std::int64_t piece) {
     if (piece < gradient.pieces()) return gradient.run(piece, images, dy, x, dw, db);
-    run_image(pass, piece - gradient.pieces(), 0, op.out().size(), op.in.size(), dy, packed.data(), nullptr, dx);
+    input.run(piece - gradient.pieces(), op.out().size(), op.in.size(), dy, packed.data(), nullptr, dx);
   });
 }
 

@@ -14,7 +14,7 @@ constexpr std::int64_t kFloat = sizeof(float);
 ImagePass::ImagePass(const Conv2d& op, Direction direction, const Kernels& kernels)
     : op_(op), direction_(direction), kernels_(&kernels) {
   const bool forward = direction == Direction::Forward;
-  const Image from = forward ? op.in : op.out();
+  from_ = forward ? op.in : op.out();
   to_ = forward ? op.out() : op.in;
   const auto axis = forward ? forward_axis : backward_axis;
   const Image in = op.in, out = op.out();
@@ -23,11 +23,11 @@ ImagePass::ImagePass(const Conv2d& op, Direction direction, const Kernels& kerne
   const auto narrow = [](std::int64_t n) { return static_cast<std::int32_t>(n); };
   Correlation& c = correlation_;
   c.groups = narrow(op.groups);
-  c.in_channels = narrow(from.channels / op.groups);
+  c.in_channels = narrow(from_.channels / op.groups);
   c.kernel_height = narrow(op.kernel.height);
   c.kernel_width = narrow(op.kernel.width);
-  c.x_channel = from.plane();
-  c.x_row = from.width;
+  c.x_channel = from_.plane();
+  c.x_row = from_.width;
   c.x_column = 1;
   c.row_spans = narrow(static_cast<std::int64_t>(rows_.spans.size()));
   c.column_spans = narrow(static_cast<std::int64_t>(columns_.spans.size()));
@@ -52,7 +52,7 @@ ImagePass::ImagePass(const Conv2d& op, Direction direction, const Kernels& kerne
 }
 
 void ImagePass::plan_channels() {
-  constexpr std::int64_t kBandBytes = 128 << 10, kWeightBytes = 24 << 10;
+  constexpr std::int64_t kBandBytes = 128 << 10, kWeightBytes = 48 << 10;
   Correlation& c = correlation_;
   c.out_channels = static_cast<std::int32_t>(ceil_div(to_.channels / op_.groups, kTile));
   c.block = choose_vectors(*kernels_, c.out_channels, rows_, columns_);
@@ -65,6 +65,10 @@ void ImagePass::plan_channels() {
   c.w_group = c.out_channels * c.w_vector;
   const std::int64_t row_bytes = vectors() * c.y_row * kFloat;
   c.band_rows = static_cast<std::int32_t>(std::clamp<std::int64_t>(kBandBytes / row_bytes, 1, to_.height));
+  constexpr std::int64_t kSharedBytes = 512 << 10;
+  if (weights() * kFloat > kSharedBytes / 2) {
+    together_ = std::clamp<std::int64_t>(kSharedBytes / (scratch() * kFloat), 1, kTile);
+  }
 }
 
 void ImagePass::plan_columns() {
@@ -96,25 +100,25 @@ void ImagePass::pack(const float* w, float* packed) const {
   }
 }
 
-void ImagePass::run(std::int64_t band, const float* x, const float* w, const float* bias, float* scratch,
-                    float* y) const {
+void ImagePass::run(std::int64_t band, std::int64_t images, const float* x, const float* w, const float* bias,
+                    float* scratch, float* y) const {
   Correlation c = correlation_;
   c.rows = rows_.spans.data();
   c.columns = columns_.spans.data();
   c.row_begin = static_cast<std::int32_t>(band * c.band_rows);
   c.row_end = static_cast<std::int32_t>(std::min<std::int64_t>(c.row_begin + c.band_rows, to_.height));
-  if (lanes_ == Lanes::Channels) {
-    run_channels(c, x, w, bias, scratch, y);
-  } else {
-    run_columns(c, x, w, bias, y);
-  }
+  if (lanes_ == Lanes::Channels) return run_channels(c, images, x, w, bias, scratch, y);
+  for (std::int64_t n = 0; n < images; ++n) run_columns(c, x + n * from_.size(), w, bias, y + n * to_.size());
 }
 
 // Vectors of 16 channels in the scratch memory, then from there to their planes.
-void ImagePass::run_channels(Correlation c, const float* x, const float* w, const float* bias, float* scratch,
-                             float* y) const {
+void ImagePass::run_channels(Correlation c, std::int64_t images, const float* x, const float* w, const float* bias,
+                             float* scratch, float* y) const {
   const std::int64_t size = std::int64_t{c.row_end - c.row_begin} * to_.width, outputs = to_.channels / c.groups;
   c.y_channel = size * kTile;
+  c.images = static_cast<std::int32_t>(images);
+  c.x_image = from_.size();
+  c.y_image = vectors() * c.y_channel;
   const auto first_of = [&](std::int64_t v) { return v / c.out_channels * outputs + v % c.out_channels * kTile; };
   const auto count_of = [&](std::int64_t v) {
     return std::min<std::int64_t>(kTile, outputs - v % c.out_channels * kTile);
@@ -122,15 +126,19 @@ void ImagePass::run_channels(Correlation c, const float* x, const float* w, cons
   for (std::int64_t v = 0; v < vectors(); ++v) {
     alignas(64) float start[kTile] = {};
     if (bias) std::copy_n(bias + first_of(v), count_of(v), start);
-    kernels_->repeat(start, size, scratch + v * c.y_channel);
+    for (std::int64_t n = 0; n < images; ++n) {
+      kernels_->repeat(start, size, scratch + n * c.y_image + v * c.y_channel);
+    }
   }
   kernels_->correlate_channels(c, x, w, scratch);
   for (std::int64_t v = 0; v < vectors(); ++v) {
-    float* planes[kTile] = {};
-    for (std::int64_t i = 0; i < count_of(v); ++i) {
-      planes[i] = y + (first_of(v) + i) * to_.plane() + c.row_begin * to_.width;
+    for (std::int64_t n = 0; n < images; ++n) {
+      float* planes[kTile] = {};
+      for (std::int64_t i = 0; i < count_of(v); ++i) {
+        planes[i] = y + n * to_.size() + (first_of(v) + i) * to_.plane() + c.row_begin * to_.width;
+      }
+      kernels_->unpack(scratch + n * c.y_image + v * c.y_channel, size, planes);
     }
-    kernels_->unpack(scratch + v * c.y_channel, size, planes);
   }
 }
 

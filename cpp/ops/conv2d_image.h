@@ -21,25 +21,32 @@ class ImagePass {
   Lanes lanes() const { return lanes_; }
   double filled() const { return filled_; }  // share of the lanes that do useful work, columns less what they cost
   std::int64_t weights() const { return correlation_.groups * correlation_.w_group; }  // packed, in floats
-  std::int64_t scratch() const;                                                        // of a band, in floats
+  std::int64_t scratch() const;                                                        // floats for a band of one image
   std::int64_t bands() const { return ceil_div(to_.height, correlation_.band_rows); }
 
   // From (O, C, KH, KW), all at once.
   void pack(const float* w, float* packed) const;
 
-  // One band of the output: x (C, H, W), w packed, bias (O) or null, y (O, OH, OW).
-  void run(std::int64_t band, const float* x, const float* w, const float* bias, float* scratch, float* y) const;
+  // Images to run together: one, or a few that share each piece of weights too many for a core's L2 cache.
+  std::int64_t together() const { return together_; }
+
+  // One band of the output of some images: x (N, C, H, W), w packed, bias (O) or null, y (N, O, OH, OW), `scratch` with
+  // room for all of them.
+  void run(std::int64_t band, std::int64_t images, const float* x, const float* w, const float* bias, float* scratch,
+           float* y) const;
 
  private:
   std::int64_t vectors() const { return std::int64_t{correlation_.groups} * correlation_.out_channels; }
   void plan_channels();
   void plan_columns();
-  void run_channels(Correlation c, const float* x, const float* w, const float* bias, float* scratch, float* y) const;
+  void run_channels(Correlation c, std::int64_t images, const float* x, const float* w, const float* bias,
+                    float* scratch, float* y) const;
   void run_columns(Correlation c, const float* x, const float* w, const float* bias, float* y) const;
 
   Conv2d op_;
   Direction direction_;
-  Image to_;
+  Image from_, to_;
+  std::int64_t together_ = 1;
   const Kernels* kernels_;
   Lanes lanes_ = Lanes::Channels;
   double filled_ = 1;

@@ -92,8 +92,9 @@ void Conv2dTile::input_gradient(const float* dy, const float* packed, float* dx)
   kernels_->correlate(c, dy, packed, nullptr, dx);
 }
 
-void Conv2dTile::weight_gradient(const float* dy, const float* x, float* sums, float* dw, float* db) const {
+void Conv2dTile::weight_gradient(int images, const float* dy, const float* x, float* sums, float* dw, float* db) const {
   WeightGradient g = gradient_;
+  g.images = images;
   g.rows = rows_.spans.data();
   g.columns = columns_.spans.data();
   kernels_->weight_gradient(g, dy, x, sums, dw, db);

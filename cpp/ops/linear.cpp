@@ -27,7 +27,7 @@ void linear_backward(const Linear& op, std::int64_t images, const float* dy, con
     float* dy_tile = dy_tiles.data() + t * dy_size;
     float* dx_tile = scratch(Scratch::Dx, op.inputs * kTile);
     pack_tile(k, dy, images, op.outputs, t, dy_tile);
-    k.sum_lanes(dy_tile, op.outputs, slots.data() + t * op.outputs);
+    k.sum_lanes(dy_tile, op.outputs, images_of(t, images), slots.data() + t * op.outputs);
     tile.input_gradient(dy_tile, w, dx_tile);
     unpack_tile(k, dx_tile, images, op.inputs, t, dx);
     for (std::int64_t n = t * kTile; n < std::min(images, (t + 1) * kTile); ++n) {

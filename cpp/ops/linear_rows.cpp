@@ -29,7 +29,7 @@ void LinearRows::run(std::int64_t rows, const float* x, const float* w, const fl
   const auto narrow = [](std::int64_t n) { return static_cast<std::int32_t>(n); };
   const Span point{0, 1, 1, 0, 1, 1, 0}, line{0, 1, narrow(rows), 0, 1, 1, 0};
   Correlation c{};
-  c.groups = c.kernel_height = c.kernel_width = 1;
+  c.groups = c.images = c.kernel_height = c.kernel_width = 1;
   c.x_channel = 1;
   c.x_column = op_.inputs;  // from row to row
   c.y_channel = c.y_row = rows * kTile;
@@ -38,10 +38,11 @@ void LinearRows::run(std::int64_t rows, const float* x, const float* w, const fl
   c.row_spans = c.column_spans = 1;
   c.row_per_out = c.row_per_tap = c.column_per_out = c.column_per_tap = 1;
   c.chain_channels = c.chunk_taps = kChain;
-  c.chain_rows = c.band_rows = c.row_end = 1;
+  c.chain_rows = c.chain_columns = c.band_rows = c.row_end = 1;
   c.w_channel = c.w_tap = kTile;
   for (std::int64_t first = 0; first < vectors_; first += kGroup) {
-    const std::int64_t vectors = std::min(kGroup, vectors_ - first), outputs = std::min(vectors * kTile, op_.outputs - first * kTile);
+    const std::int64_t vectors = std::min(kGroup, vectors_ - first),
+                       outputs = std::min(vectors * kTile, op_.outputs - first * kTile);
     float *weights = scratch, *sums = weights + vectors * chunk_ * kTile, *part = sums + vectors * rows * kTile;
     c.out_channels = narrow(vectors);
     c.block = narrow(rows == 1 ? vectors : std::min<std::int64_t>(vectors, 3));  // by 8 rows, or 4 in 16 registers

@@ -12,7 +12,8 @@ class LinearRows {
 
   std::int64_t scratch(std::int64_t rows) const;  // floats
 
-  // Rows of x, each of its inputs, to rows of y. The weight (O, I) is brought into vectors on the way, a piece at a time.
+  // Rows of x, each of its inputs, to rows of y. The weight (O, I) is brought into vectors on the way, a piece at a
+  // time.
   void run(std::int64_t rows, const float* x, const float* w, const float* bias, float* scratch, float* y) const;
 
  private:

@@ -19,7 +19,7 @@ LinearTile::LinearTile(const Linear& op, const Kernels& kernels) : op_(op), kern
     c.row_per_out = c.row_per_tap = c.column_per_out = c.column_per_tap = 1;
     c.block = choose_block(kernels, to, point, point);
     c.chain_channels = kChain;
-    c.chain_rows = 1;
+    c.chain_rows = c.chain_columns = 1;
     c.chunk_taps = 512;
     c.band_rows = c.row_end = 1;
     return c;

@@ -14,6 +14,11 @@ namespace convlet {
 
 inline std::int64_t tiles_of(std::int64_t images) { return ceil_div(images, kTile); }
 
+// Of a batch in tile t.
+inline int images_of(std::int64_t t, std::int64_t images) {
+  return static_cast<int>(std::min<std::int64_t>(kTile, images - t * kTile));
+}
+
 // Images of tile t of a contiguous batch (N, size) <-> [size][16]. Lanes without an image read as zeros.
 inline void pack_tile(const Kernels& k, const float* batch, std::int64_t images, std::int64_t size, std::int64_t t,
                       float* tile) {

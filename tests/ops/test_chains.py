@@ -64,10 +64,11 @@ def parts(channels: int, kernel: tuple[int, int]) -> list[list[tuple[int, int, i
             (c, kh, kw)
             for c in range(first, min(first + some, channels))
             for kh in range(row, min(row + rows, height))
-            for kw in range(width)
+            for kw in range(column, min(column + LONGEST, width))
         ]
         for first in range(0, channels, some)
         for row in range(0, height, rows)
+        for column in range(0, width, LONGEST)
     ]
 
 
@@ -219,7 +220,7 @@ CUT = [
     Conv2d("gradient cut at output 2048", 2, (3, 3), 2053, (2, 2)),
     Conv2d("cut at kernel row 68", 2, (69, 119), 2, (70, 120), padding=(1, 0, 1, 1)),
     Conv2d("cut at kernel row 2 of 3000 columns", 1, (3, 3001), 1, (3, 3000), padding=(0, 0, 0, 1)),
-    Conv2d("cut at every row of 9000 columns", 1, (2, 9000), 1, (2, 9000)),
+    Conv2d("cut at every row of 9000 columns, and within it", 1, (2, 9000), 1, (2, 9000)),
 ]
 LARGE = {
     LARGE_CONV2D[3]: (1, 16),

@@ -54,7 +54,7 @@ class Way(NamedTuple):
 
     @classmethod
     def of(cls, structure: Structure, images: Images, entry: Entry) -> Way | None:
-        """The way of these images; None where the parameters are a copy, which the next call must make anew."""
+        """The way of these images; None where the parameters are a copy, to be made anew by every call."""
         stores = Store.made
         parameters, live = structure.slots.gather()
         if not live:
