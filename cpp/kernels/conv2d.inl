@@ -47,10 +47,12 @@ CONVLET_INLINE void for_each_part(const Correlation& t, Part&& part) {
 
 // Calls chunk(range) for the pieces of a part whose channels share a table of taps; a channel has so many of them.
 template <class Chunk>
-CONVLET_INLINE void for_each_chunk(const Correlation& t, const TapRange& part, int taps, Chunk&& chunk) {
+CONVLET_INLINE void for_each_chunk(const Correlation& t, const TapRange& part, std::ptrdiff_t taps, Chunk&& chunk) {
   const int width = part.column1 - part.column0, height = part.row1 - part.row0;
   const int columns = smaller(width, kTaps), rows = smaller(height, larger(1, kTaps / columns));
-  const int channels = columns == width && rows == height ? larger(1, t.chunk_taps / larger(1, taps)) : 1;
+  const int channels = columns == width && rows == height
+                           ? static_cast<int>(taps < t.chunk_taps ? t.chunk_taps / (taps ? taps : 1) : 1)
+                           : 1;
   for (int c = part.c0; c < part.c1; c += channels) {
     for (int row = part.row0; row < part.row1; row += rows) {
       for (int column = part.column0; column < part.column1; column += columns) {
@@ -165,7 +167,7 @@ void correlate_rectangle(const Correlation& t, const Rectangle& r, const float* 
     };
     if (first) {
       b.chain = L == Lanes::Images ? Chain::Begin : Chain::Resume;
-      for_each_chunk(t, part, r.rows->taps * r.columns->taps, [&](const TapRange& chunk) {
+      for_each_chunk(t, part, std::ptrdiff_t{r.rows->taps} * r.columns->taps, [&](const TapRange& chunk) {
         const bool ends = chunk.c1 == part.c1 && chunk.row1 == part.row1 && chunk.column1 == part.column1;
         take_chunk<L>(t, r, chunk, taps, b);
         for_each_block<L>(t, r, chunk.c0, w, bias, b, [&](const Block& block, BlockKernel kernel, int m, int p) {
@@ -182,7 +184,7 @@ void correlate_rectangle(const Correlation& t, const Rectangle& r, const float* 
         own.y_p = kTile;
         own.y_m = p * kTile;
         own.chain = Chain::Begin;
-        for_each_chunk(t, part, r.rows->taps * r.columns->taps, [&](const TapRange& chunk) {
+        for_each_chunk(t, part, std::ptrdiff_t{r.rows->taps} * r.columns->taps, [&](const TapRange& chunk) {
           take_chunk<L>(t, r, chunk, taps, own);
           own.a = block.a + chunk.c0 * own.a_channel;
           own.b = block.b + chunk.c0 * own.b_channel;
@@ -201,7 +203,7 @@ void correlate_rectangle(const Correlation& t, const Rectangle& r, const float* 
   });
 }
 
-// Of a span's outputs, which lie every out_step, those in first .. last - 1: index of the first one and their number.
+// How many of a span's outputs, which lie every out_step, come before output `end`.
 CONVLET_INLINE int outputs_before(const Span& span, int end) {
   return end <= span.out ? 0 : smaller(span.outs, (end - span.out + span.out_step - 1) / span.out_step);
 }

@@ -107,7 +107,7 @@ void correlate_columns_of(const Correlation& t, const Span& rows, int outs, int 
   b.y_m = t.y_channel;
   b.y_p = rows.out_step * t.y_row;
   b.chain = Chain::Resume;
-  for_each_chunk(t, whole_chain(t), rows.taps * t.kernel_width, [&](const TapRange& chunk) {
+  for_each_chunk(t, whole_chain(t), std::ptrdiff_t{rows.taps} * t.kernel_width, [&](const TapRange& chunk) {
     b.tap_count = list_column_taps(t, rows, column, chunk, taps, lanes);
     b.channels = chunk.c1 - chunk.c0;
     bool whole = column + kTile <= t.y_row;

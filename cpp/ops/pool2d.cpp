@@ -61,9 +61,14 @@ void max_pool2d_backward(const Pool2d& op, std::int64_t images, const float* dy,
 }
 
 void avg_pool2d(const Pool2d& op, std::int64_t images, const float* x, float* y) {
+  constexpr std::int64_t kFewImages = 8, kTileBytes = 1 << 20;
   const Kernels& k = kernels();
   const Pooling pooling = pooling_of(op);
   const std::int64_t in = op.in.size(), out = op.out().size();
+  if (images < kFewImages || in * kTile * std::int64_t{sizeof(float)} > kTileBytes) {
+    return for_each_piece(images, images * cost(op),
+                          [&](std::int64_t n) { k.average_pool_image(pooling, x + n * in, y + n * out); });
+  }
   for_each_tile(images, cost(op), [&](std::int64_t t) {
     float* x_tile = scratch(Scratch::X, in * kTile);
     float* y_tile = scratch(Scratch::Y, out * kTile);

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convlet import nn
+from convlet import nn, reference
 from networks import NETWORKS, Network, random_network
 from oracle import activation, avg_pool2d, conv2d, cross_entropy, linear, max_pool2d, softmax
 from tolerances import relative_to_largest
@@ -101,3 +101,16 @@ def test_loss_and_gradients_follow_the_oracles(network: Network, batch: int, isa
     assert list(gradients) == list(net.parameters())
     for (name, gradient), wanted in zip(gradients.items(), expected, strict=True):
         assert relative_to_largest(gradient, wanted) <= LIMIT, name
+
+
+@pytest.mark.parametrize("batch", [1, 5, 16, 17])
+def test_lanes_without_an_image_stay_out_of_the_gradients(batch: int, isa: str):
+    """Under an infinite weight a slope of zero becomes NaN, and a spare lane's slope is zero."""
+    net = nn.Sequential(nn.Linear(3, 4), nn.Sigmoid(), nn.Linear(4, 3)).initialize("pytorch", 0)
+    net.parameters()["2.weight"][0, :] = -np.inf
+    x, y, loss = np.ones((batch, 3), np.float32), np.zeros(batch, np.int64), nn.CrossEntropyLoss()
+    _, gradients = net.loss_and_gradients(x, y, loss)
+    _, expected = reference.loss_and_gradients(net, x, y, loss)
+    for name, gradient in gradients.items():
+        np.testing.assert_array_equal(gradient, expected[name])
+    assert np.isinf(gradients["0.bias"]).all()

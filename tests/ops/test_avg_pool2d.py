@@ -91,3 +91,8 @@ def test_a_pixel_that_is_no_number_reaches_its_windows_and_no_others(bad: float,
     expected = oracle.forward(x, (2, 3), (1, 2), (1, 1, 0, 0))
     np.testing.assert_array_equal(np.isfinite(y), np.isfinite(expected))
     np.testing.assert_array_equal(y[~np.isfinite(y)], expected[~np.isfinite(expected)])
+
+
+def test_the_mean_of_twenty_million_ones_is_one(isa: str):
+    """A single chain of float32 additions stops at 2^24, and would give 0.83."""
+    assert functional.avg_pool2d(np.ones((1, 1, 4500, 4500), np.float32), 4500).item() == 1.0
