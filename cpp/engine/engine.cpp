@@ -102,9 +102,11 @@ bool Engine::forward(const float* parameters, const Images& images, float* outpu
   const std::int64_t rest = images.count % kTile, single = rest <= kFewImages ? rest : 0;
   const std::int64_t tiles = tiles_of(images.count - single), size = plan_.output().image.size();
   constexpr std::int64_t kWorthAThread = 2000000;  // multiply-adds: some 20 us, where waking a thread takes up to 50
-  std::int64_t work = 0;
-  for (const Stage& stage : plan_.stages) work += images.count * stage.multiply_adds;
-  const int members = members_for(std::min(tiles + single, work / kWorthAThread));
+  std::int64_t work = 0;                           // of an image
+  for (const Stage& stage : plan_.stages) work += stage.multiply_adds;
+  // A tile and a few images make uneven halves; only large images are worth a thread each.
+  const std::int64_t pieces = work < kWorthAThread ? tiles + single / 5 : tiles + single;
+  const int members = members_for(std::min(pieces, images.count * work / kWorthAThread));
   if (tiles) prepare(members, 0, parameters);
   if (single) prepare_images(members, parameters);
   Stop stop(watch);
