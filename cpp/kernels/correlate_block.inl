@@ -11,7 +11,7 @@
 // over for all channels, in one loop without a branch but its end: loops over channel, row and column, five times round
 // each, were mispredicted often enough to cost a tenth of the speed.
 
-enum class Chain { Begin, Resume, Part };  // from the bias; on from y; from zero, and added to y: a chain that was cut
+enum class Chain { Begin, Resume };  // from the bias, or on from y
 
 struct Tap {
   std::ptrdiff_t a, b;  // offsets from a block's first operands
@@ -36,7 +36,7 @@ CONVLET_INLINE void begin_block(const Block& b, int lane, Vec (&sum)[M][P]) {
     }
   } else {
     CONVLET_UNROLL for (int m = 0; m < M; ++m) {
-      const Vec start = set(b.bias && b.chain == Chain::Begin ? b.bias[m] : 0.0f);
+      const Vec start = set(b.bias ? b.bias[m] : 0.0f);
       CONVLET_UNROLL for (int p = 0; p < P; ++p) sum[m][p] = start;
     }
   }
@@ -46,11 +46,6 @@ template <int M, int P>
 CONVLET_INLINE void end_block(const Block& b, int lane, Vec (&sum)[M][P]) {
   float* const y = b.y + lane;
   const std::ptrdiff_t y_m = b.y_m, y_p = b.y_p;
-  if (b.chain == Chain::Part) {
-    CONVLET_UNROLL for (int m = 0; m < M; ++m) {
-      CONVLET_UNROLL for (int p = 0; p < P; ++p) sum[m][p] = load(y + m * y_m + p * y_p) + sum[m][p];
-    }
-  }
   CONVLET_UNROLL for (int m = 0; m < M; ++m) {
     CONVLET_UNROLL for (int p = 0; p < P; ++p) store(y + m * y_m + p * y_p, sum[m][p]);
   }

@@ -18,7 +18,6 @@ class ImagePass {
  public:
   ImagePass(const Conv2d& op, Direction direction, const Kernels& kernels);
 
-  Lanes lanes() const { return lanes_; }
   double filled() const { return filled_; }  // share of the lanes that do useful work, columns less what they cost
   std::int64_t weights() const { return correlation_.groups * correlation_.w_group; }  // packed, in floats
   std::int64_t scratch() const;                                                        // floats for a band of one image
