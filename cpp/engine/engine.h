@@ -7,33 +7,19 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
 #include "convlet/cross_entropy.h"
 #include "convlet/optimizer.h"
 #include "convlet/plan.h"
+#include "convlet/run.h"
 #include "engine/image_network.h"
 #include "engine/network.h"
 #include "engine/update.h"
 #include "threads/pool.h"
 
 namespace convlet {
-
-struct Images {  // (count, size), contiguous; bytes are scaled by 1/255
-  const void* data;
-  bool bytes;
-  std::int64_t count, size;
-};
-
-struct Totals {
-  double steps = 0, images = 0, loss_sum = 0, correct = 0;
-};
-
-enum class At { Tile, Step };
-// Asked by the calling thread now and then; true abandons the running step without a trace.
-using Watch = std::function<bool(At)>;
 
 struct Training {
   Images images;
