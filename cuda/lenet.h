@@ -30,10 +30,10 @@ struct Round {
   Pooling pooling;
   std::int64_t weight, bias;  // offsets in the parameters
 
-  int conv_rows() const { return 2 * height; }
-  int conv_columns() const { return 2 * width; }
-  int positions() const { return height * width; }
-  int conv_positions() const { return conv_rows() * conv_columns(); }
+  constexpr int conv_rows() const { return 2 * height; }
+  constexpr int conv_columns() const { return 2 * width; }
+  constexpr int positions() const { return height * width; }
+  constexpr int conv_positions() const { return conv_rows() * conv_columns(); }
 };
 
 // Padded planes in shared memory have rows of odd length, so that the banks of a column differ.
@@ -58,19 +58,19 @@ struct Features {
   int kernel;  // 3 or 5
   Round first, second;
 
-  int taps() const { return kernel * kernel; }
-  std::int64_t weights(const Round& r) const { return std::int64_t{r.channels} * r.channels_in * taps(); }
+  constexpr int taps() const { return kernel * kernel; }
+  constexpr std::int64_t weights(const Round& r) const { return std::int64_t{r.channels} * r.channels_in * taps(); }
   // Partial sums of a slot: weights and biases of both rounds.
-  std::int64_t slot() const {
+  constexpr std::int64_t slot() const {
     return weights(first) + first.channels + weights(second) + second.channels;
   }
-  std::int64_t output() const { return std::int64_t{second.channels} * second.positions(); }
+  constexpr std::int64_t output() const { return std::int64_t{second.channels} * second.positions(); }
 };
 
 // A padded image or feature map in shared memory, in floats: from `at` on, channel after channel.
 struct Planes {
   int at, channels, rows, row, plane;  // row, plane: floats from one to the next
-  int size() const { return channels * plane; }
+  constexpr int size() const { return channels * plane; }
 };
 
 // Places in the shared memory of the forward kernel, in floats.
@@ -109,8 +109,17 @@ struct Tail {
   int layers;
   Dense dense[kMostTail];
 
-  int values() const;  // of an image: the inputs of all layers and the logits
-  int shared_floats() const;
+  constexpr int values() const {  // of an image: the inputs of all layers and the logits
+    int values = dense[layers - 1].outputs;
+    for (int i = 0; i < layers; ++i) values += dense[i].inputs;
+    return values;
+  }
+  constexpr int weights() const {
+    int floats = 0;
+    for (int i = 0; i < layers; ++i) floats += dense[i].outputs * odd(dense[i].inputs);
+    return floats;
+  }
+  constexpr int shared_floats() const { return weights() + 2 * kImagesOfTail * values(); }
 };
 
 struct Network {

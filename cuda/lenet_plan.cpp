@@ -131,8 +131,8 @@ BackwardLayout backward_layout(const Features& f) {
   BackwardLayout l{};
   l.weights = 0;  // first, for its loads of 8 bytes
   const int slope = b.channels * f.taps() * round_to(a.channels, kStripChannels);
-  l.second_slope = planes(slope, b.channels, b.conv_rows(), b.conv_columns() + 2 * border + kStrip);
-  l.first_slope = planes(slope, a.channels, a.conv_rows(), round_to(a.conv_columns(), kRun));
+  l.second_slope = planes(slope, round_to(b.channels, kSecondOutputs), b.conv_rows(), b.conv_columns() + 2 * border + kStrip);
+  l.first_slope = planes(slope, round_to(a.channels, kFirstOutputs), a.conv_rows(), round_to(a.conv_columns(), kRun));
   l.middle = input_planes(slope + std::max(l.second_slope.size(), l.first_slope.size()), b, f.kernel, kRun);
 
   const int strips = round_to(a.width, kStrip) / kStrip * a.height * round_to(a.channels, kStripChannels) / kStripChannels;
@@ -146,18 +146,6 @@ BackwardLayout backward_layout(const Features& f) {
   l.sums = l.between + region;
   l.size = l.sums + static_cast<int>(f.slot());
   return l;
-}
-
-int Tail::values() const {
-  int values = 0;
-  for (int i = 0; i < layers; ++i) values += dense[i].inputs;
-  return values + dense[layers - 1].outputs;
-}
-
-int Tail::shared_floats() const {
-  int floats = 2 * kImagesOfTail * values();
-  for (int i = 0; i < layers; ++i) floats += dense[i].outputs * odd(dense[i].inputs);
-  return floats;
 }
 
 std::optional<Network> match(const Plan& plan, std::int64_t shared_bytes) {

@@ -99,4 +99,18 @@ __device__ __forceinline__ float activate(Activation kind, float x) {
   return x;
 }
 
+__device__ __forceinline__ float derivative(Activation kind, float dy, float y) {
+  switch (kind) {
+    case Activation::Relu:
+      return derivative<Activation::Relu>(dy, y);
+    case Activation::Sigmoid:
+      return derivative<Activation::Sigmoid>(dy, y);
+    case Activation::Tanh:
+      return derivative<Activation::Tanh>(dy, y);
+    case Activation::None:
+      break;
+  }
+  return dy;
+}
+
 }  // namespace convlet::cuda
