@@ -29,7 +29,7 @@ struct DeviceTotals {
   double steps = 0, images = 0, loss_sum = 0, correct = 0;
 };
 
-// x (count, size) and targets (count), which may be null.
+// x (count, size) and targets (count); either may be null.
 void gather(Stream, const Source& source, std::int64_t count, float* x, std::int64_t* targets);
 
 // now = rates[step]

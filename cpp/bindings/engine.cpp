@@ -3,21 +3,17 @@
 
 #include <pybind11/stl.h>
 
-#include <chrono>
-#include <exception>
 #include <mutex>
 
 #include "bindings/bindings.h"
 #include "bindings/layers.h"
-#include "bindings/loss.h"
+#include "bindings/run.h"
 #include "engine/describe.h"
 #include "isa/dispatch.h"
 #include "threads/pool.h"
 
 namespace convlet::bindings {
 namespace {
-
-constexpr const char* kOp = "engine";
 
 py::tuple shape_tuple(const Shape& shape) {
   const Image& i = shape.image;
@@ -39,58 +35,19 @@ py::list stage_list(const Plan& plan) {
   return stages;
 }
 
-// Checks signals, and calls `progress` between steps; keeps what either raised until the engine has come to rest.
-class PythonWatch {
- public:
-  explicit PythonWatch(py::object progress = py::none()) : progress_(std::move(progress)) {}
-
-  Watch watch(std::function<void()> publish = nullptr) {
-    return [this, publish](At at) {
-      const Acquired acquired;
-      try {
-        if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-        if (at == At::Step) {
-          if (publish) publish();
-          const auto now = std::chrono::steady_clock::now();
-          if (!progress_.is_none() && now - called_ >= std::chrono::milliseconds(40)) {
-            called_ = now;
-            progress_();
-          }
-        }
-        return false;
-      } catch (...) {
-        raised_ = std::current_exception();
-        return true;
-      }
-    };
-  }
-
-  void rethrow() {
-    if (raised_) std::rethrow_exception(std::exchange(raised_, nullptr));
-  }
-
- private:
-  py::object progress_;
-  std::exception_ptr raised_;
-  std::chrono::steady_clock::time_point called_ = std::chrono::steady_clock::now();
-};
-
 class PyEngine {
  public:
-  PyEngine(const Plan& plan, std::int64_t threads) : engine_(plan, kernels(), static_cast<int>(threads)) {
-    if (threads < 0 || threads > 1024) refuse(kOp, "threads in 0..1024", std::to_string(threads));
+  PyEngine(const Plan& plan, std::int64_t threads)
+      : engine_(plan, kernels(), static_cast<int>(threads)), arguments_(engine_.plan()) {
+    if (threads < 0 || threads > 1024) refuse(RunArguments::kOp, "threads in 0..1024", std::to_string(threads));
   }
 
   int threads() const { return engine_.threads(); }
 
   py::array forward(const py::array& parameters, const py::array& images) {
-    const float* p = read_parameters(parameters);
-    const Images set = read_images(images);
-    std::vector<std::int64_t> shape{set.count};
-    const Shape& out = engine_.plan().output();
-    shape.push_back(out.image.channels);
-    if (!out.flat) shape.insert(shape.end(), {out.image.height, out.image.width});
-    py::array_t<float> y = make(shape);
+    const float* p = arguments_.parameters(parameters);
+    const Images set = arguments_.images(images);
+    py::array_t<float> y = arguments_.outputs(set.count);
     float* yp = y.mutable_data();
     run([&](const Watch& watch) { return engine_.forward(p, set, yp, watch); });
     return y;
@@ -98,10 +55,10 @@ class PyEngine {
 
   py::tuple evaluate(const py::array& parameters, const py::array& images, const py::array& labels,
                      const py::dict& loss) {
-    const float* p = read_parameters(parameters);
-    const Images set = read_images(images);
-    const CrossEntropyLoss l = read_loss(loss);
-    const std::int64_t* y = read_labels(labels, set, l);
+    const float* p = arguments_.parameters(parameters);
+    const Images set = arguments_.images(images);
+    const CrossEntropyLoss l = arguments_.loss(loss);
+    const std::int64_t* y = arguments_.labels(labels, set.count, l);
     Totals totals;
     run([&](const Watch& watch) { return engine_.evaluate(p, set, y, l, totals, watch); });
     return py::make_tuple(totals.loss_sum, static_cast<std::int64_t>(totals.correct));
@@ -109,14 +66,13 @@ class PyEngine {
 
   py::tuple loss_and_gradients(const py::array& parameters, const py::array& images, const py::array& labels,
                                const py::dict& loss, py::array gradients) {
-    const float* p = read_parameters(parameters);
-    const Images set = read_images(images);
-    const CrossEntropyLoss l = read_loss(loss);
-    const std::int64_t* y = read_labels(labels, set, l);
-    if (set.count == 0 && l.reduction == Reduction::Mean)
-      refuse("cross_entropy", "at least one image for the mean", "0");
-    float* g = write(kOp, "gradients", gradients);
-    check_shape(kOp, "gradients", gradients, {engine_.plan().parameters});
+    const float* p = arguments_.parameters(parameters);
+    const Images set = arguments_.images(images);
+    const CrossEntropyLoss l = arguments_.loss(loss);
+    const std::int64_t* y = arguments_.labels(labels, set.count, l);
+    RunArguments::check_mean(l, set.count);
+    float* g = write(RunArguments::kOp, "gradients", gradients);
+    check_shape(RunArguments::kOp, "gradients", gradients, {engine_.plan().parameters});
     Totals totals;
     run([&](const Watch& watch) { return engine_.gradients(p, set, y, l, g, totals, watch); });
     return py::make_tuple(totals.loss_sum, static_cast<std::int64_t>(totals.correct));
@@ -125,40 +81,28 @@ class PyEngine {
   void train(py::array parameters, py::array state, const py::array& images, const py::array& labels,
              const py::array& order, std::int64_t batch_size, const py::array& learning_rates,
              const py::dict& optimizer, const py::dict& loss, py::array totals, const py::object& progress) {
-    read_parameters(parameters);
-    float* p = write(kOp, "parameters", parameters);
+    arguments_.parameters(parameters);
+    float* p = write(RunArguments::kOp, "parameters", parameters);
     Training training{};
-    training.images = read_images(images);
-    training.loss = read_loss(loss);
-    training.labels = read_labels(labels, training.images, training.loss);
-    training.order = read<std::int64_t>(kOp, "order", order, {"n"});
+    training.images = arguments_.images(images);
+    training.loss = arguments_.loss(loss);
+    training.labels = arguments_.labels(labels, training.images.count, training.loss);
+    training.order = arguments_.order(order, training.images.count);
     training.count = order.shape(0);
-    check_order(training);
-    if (batch_size < 1) refuse(kOp, "batch_size of at least 1", std::to_string(batch_size));
-    training.batch_size = std::min(batch_size, std::max<std::int64_t>(1, training.count));
-    training.learning_rates = read<double>(kOp, "learning_rates", learning_rates, {"steps"});
-    check_shape(kOp, "learning_rates", learning_rates, {ceil_div(training.count, training.batch_size)},
-                ", one for each step");
+    training.batch_size = RunArguments::batch_size(batch_size, training.count);
+    training.learning_rates = RunArguments::learning_rates(learning_rates, training.count, training.batch_size);
     training.optimizer = optimizer_of(optimizer);
-    float* s = write(kOp, "state", state);
-    check_shape(kOp, "state", state, {training.optimizer.state_arrays(), engine_.plan().parameters},
+    float* s = write(RunArguments::kOp, "state", state);
+    check_shape(RunArguments::kOp, "state", state, {training.optimizer.state_arrays(), engine_.plan().parameters},
                 " for this optimizer");
-    double* sums = write<double>(kOp, "totals", totals);
-    check_shape(kOp, "totals", totals, {4});
-    Totals live{sums[0], sums[1], sums[2], sums[3]};
-    const auto publish = [&] {
-      sums[0] = live.steps;
-      sums[1] = live.images;
-      sums[2] = live.loss_sum;
-      sums[3] = live.correct;
-    };
+    LiveTotals live(totals);
     PythonWatch watch(progress);
     {
       const Released released;
       const std::lock_guard<std::mutex> lock(mutex_);
-      engine_.train(p, s, training, live, watch.watch(publish));
+      engine_.train(p, s, training, live.values, watch.watch([&] { live.publish(); }));
     }
-    publish();
+    live.publish();
     watch.rethrow();
   }
 
@@ -174,51 +118,8 @@ class PyEngine {
     watch.rethrow();
   }
 
-  const float* read_parameters(const py::array& parameters) const {
-    const float* data = read(kOp, "parameters", parameters);
-    check_shape(kOp, "parameters", parameters, {engine_.plan().parameters});
-    return data;
-  }
-
-  Images read_images(const py::array& images) const {
-    const bool bytes = is_plain<std::uint8_t>(images);
-    if (!bytes) check_type<float>(kOp, "images", images);
-    const Shape& in = engine_.plan().input();
-    std::vector<std::int64_t> shape{images.ndim() ? images.shape(0) : 0, in.image.channels};
-    if (!in.flat) shape.insert(shape.end(), {in.image.height, in.image.width});
-    check_shape(kOp, "images", images, shape);
-    return {images.data(), bytes, shape[0], in.image.size()};
-  }
-
-  CrossEntropyLoss read_loss(const py::dict& loss) {
-    const Shape& out = engine_.plan().output();
-    if (out.image.plane() != 1) {
-      refuse("cross_entropy", "a network output of shape (classes,)", out.text());
-    }
-    const auto kind = loss["kind"].cast<std::string>();
-    if (kind != "cross_entropy") refuse(kOp, "loss 'cross_entropy'", "'" + kind + "'");
-    const auto reduction = loss["reduction"].cast<std::string>();
-    if (reduction == "none") refuse("cross_entropy", "reduction 'mean' or 'sum' for training", "'none'");
-    return loss_of(out.image.channels, loss["weight"].cast<std::optional<py::array>>(),
-                   loss["ignore_index"].cast<std::int64_t>(), reduction, loss["label_smoothing"].cast<double>());
-  }
-
-  static const std::int64_t* read_labels(const py::array& labels, const Images& images, const CrossEntropyLoss& loss) {
-    const std::int64_t* data = read<std::int64_t>(kOp, "labels", labels);
-    check_shape(kOp, "labels", labels, {images.count}, ", one for each image");
-    check_labels(loss, data, images.count);
-    return data;
-  }
-
-  static void check_order(const Training& t) {
-    for (std::int64_t n = 0; n < t.count; ++n) {
-      if (t.order[n] >= 0 && t.order[n] < t.images.count) continue;
-      refuse(kOp, "an order of indices in 0.." + std::to_string(t.images.count - 1),
-             std::to_string(t.order[n]) + " at position " + std::to_string(n));
-    }
-  }
-
   Engine engine_;
+  RunArguments arguments_;
   std::mutex mutex_;  // one run at a time; a second thread waits for it
 };
 

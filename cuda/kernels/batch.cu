@@ -1,6 +1,9 @@
 // The bookkeeping of a batch: gathering its images, the divisor of its loss, its totals.
 #include "cuda/batch.h"
 
+#include <algorithm>
+
+#include "convlet/shapes.h"
 #include "cuda/kernels/pixels.cuh"
 #include "cuda/kernels/reduce.cuh"
 #include "cuda/runtime.h"
@@ -88,8 +91,10 @@ constexpr std::size_t kWarpSums = kThreads / kWarp * sizeof(double);
 }  // namespace
 
 void gather(Stream stream, const Source& source, std::int64_t count, float* x, std::int64_t* targets) {
-  const std::int64_t parts = (source.size + kValues - 1) / kValues;
-  launch("gather", gather_kernel, {dim3(static_cast<unsigned>(count * parts)), dim3(kThreads)}, stream, source,
+  Source wanted = source;
+  if (!x) wanted.size = 0;
+  const std::int64_t parts = std::max<std::int64_t>(1, ceil_div(wanted.size, kValues));
+  launch("gather", gather_kernel, {dim3(static_cast<unsigned>(count * parts)), dim3(kThreads)}, stream, wanted,
          static_cast<int>(parts), x, targets);
 }
 

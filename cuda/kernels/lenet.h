@@ -21,9 +21,8 @@ std::int64_t slots_of(std::int64_t count);
 void features_backward(Stream, const Source& source, std::int64_t count, const Features& f, const float* parameters,
                        const Saved& saved, const float* d_output, float* slots);
 
-// What the tail leaves by image. Inference needs the logits alone.
+// What the tail leaves by image for the gradients of the weights.
 struct TailValues {
-  float* logits = nullptr;
   float* inputs[kMostTail] = {};  // of layer 1, 2, ...; that of layer 0 comes from outside
   float* slopes[kMostTail] = {};  // of every layer's output
   float* d_input = nullptr;       // of the first dense layer's output before its activation

@@ -1,0 +1,158 @@
+// The engine on the GPU, with the calls of the CPU's Engine: images and labels are NumPy's, and stay on the device from
+// one call to the next as long as the same arrays come.
+#include "cuda/engine.h"
+
+#include <pybind11/stl.h>
+
+#include <list>
+#include <mutex>
+
+#include "bindings/bindings.h"
+#include "bindings/layers.h"
+#include "bindings/run.h"
+
+namespace convlet::bindings {
+namespace {
+
+class PyCudaEngine {
+ public:
+  PyCudaEngine(const Plan& plan, bool fused)
+      : engine_(plan, fused ? cuda::Fusion::Allowed : cuda::Fusion::Off), arguments_(engine_.plan()) {}
+
+  std::string passes() const { return engine_.passes(); }
+
+  py::array forward(const py::array& parameters, const py::array& images) {
+    const float* p = arguments_.parameters(parameters);
+    const Images set = arguments_.images(images);
+    py::array_t<float> y = arguments_.outputs(set.count);
+    float* yp = y.mutable_data();
+    run([&](const Watch& watch) { engine_.forward(p, set, yp, watch); });
+    return y;
+  }
+
+  py::tuple evaluate(const py::array& parameters, const py::array& images, const py::array& labels,
+                     const py::dict& loss) {
+    const float* p = arguments_.parameters(parameters);
+    const CrossEntropyLoss l = arguments_.loss(loss);
+    Totals totals;
+    run_on(images, labels, l, [&](const cuda::DataSet& data, const Watch& watch) {
+      engine_.evaluate(p, data, l, totals, watch);
+    });
+    return py::make_tuple(totals.loss_sum, static_cast<std::int64_t>(totals.correct));
+  }
+
+  py::tuple loss_and_gradients(const py::array& parameters, const py::array& images, const py::array& labels,
+                               const py::dict& loss, py::array gradients) {
+    const float* p = arguments_.parameters(parameters);
+    const CrossEntropyLoss l = arguments_.loss(loss);
+    RunArguments::check_mean(l, images.ndim() ? images.shape(0) : 0);
+    float* g = write(RunArguments::kOp, "gradients", gradients);
+    check_shape(RunArguments::kOp, "gradients", gradients, {engine_.plan().parameters});
+    Totals totals;
+    run_on(images, labels, l, [&](const cuda::DataSet& data, const Watch& watch) {
+      engine_.gradients(p, data, l, g, totals, watch);
+    });
+    return py::make_tuple(totals.loss_sum, static_cast<std::int64_t>(totals.correct));
+  }
+
+  void train(py::array parameters, py::array state, const py::array& images, const py::array& labels,
+             const py::array& order, std::int64_t batch_size, const py::array& learning_rates,
+             const py::dict& optimizer, const py::dict& loss, py::array totals, const py::object& progress) {
+    arguments_.parameters(parameters);
+    float* p = write(RunArguments::kOp, "parameters", parameters);
+    cuda::Training training{};
+    training.loss = arguments_.loss(loss);
+    training.order = arguments_.order(order, images.ndim() ? images.shape(0) : 0);
+    training.count = order.shape(0);
+    training.batch_size = RunArguments::batch_size(batch_size, training.count);
+    training.learning_rates = RunArguments::learning_rates(learning_rates, training.count, training.batch_size);
+    training.optimizer = optimizer_of(optimizer);
+    float* s = write(RunArguments::kOp, "state", state);
+    check_shape(RunArguments::kOp, "state", state, {training.optimizer.state_arrays(), engine_.plan().parameters},
+                " for this optimizer");
+    LiveTotals live(totals);
+    PythonWatch watch(progress);
+    run_on(images, labels, training.loss, watch, [&](const cuda::DataSet& data, const Watch&) {
+      engine_.train(p, s, data, training, live.values, watch.watch([&] { live.publish(); }));
+    });
+    live.publish();
+    watch.rethrow();
+  }
+
+ private:
+  struct Resident {
+    py::array images, labels;  // kept, so that their addresses stay theirs
+    std::unique_ptr<cuda::DataSet> data;
+  };
+  static constexpr std::size_t kResident = 2;  // a training set and a test set
+
+  template <class F>
+  void run(F&& f) {
+    PythonWatch watch;
+    {
+      const Released released;
+      const std::lock_guard<std::mutex> lock(mutex_);
+      f(watch.watch());
+    }
+    watch.rethrow();
+  }
+
+  template <class F>
+  void run_on(const py::array& images, const py::array& labels, const CrossEntropyLoss& loss, F&& f) {
+    PythonWatch watch;
+    run_on(images, labels, loss, watch, f);
+    watch.rethrow();
+  }
+
+  template <class F>
+  void run_on(const py::array& images, const py::array& labels, const CrossEntropyLoss& loss, PythonWatch& watch,
+              F&& f) {
+    const Images set = arguments_.images(images);
+    const std::int64_t* y = arguments_.labels(labels, set.count, loss);
+    std::list<Resident> dropped;  // freed with the interpreter's lock, at the end
+    {
+      const Released released;
+      const std::lock_guard<std::mutex> lock(mutex_);
+      f(*resident(images, labels, set, y, dropped), watch.watch());
+    }
+  }
+
+  const cuda::DataSet* resident(const py::array& images, const py::array& labels, const Images& set,
+                                const std::int64_t* y, std::list<Resident>& dropped) {
+    for (auto at = resident_.begin(); at != resident_.end(); ++at) {
+      if (at->images.ptr() != images.ptr() || at->labels.ptr() != labels.ptr()) continue;
+      resident_.splice(resident_.begin(), resident_, at);
+      return resident_.front().data.get();
+    }
+    auto data = std::make_unique<cuda::DataSet>(set, y);
+    {
+      const Acquired acquired;
+      resident_.push_front({images, labels, std::move(data)});
+      if (resident_.size() > kResident) dropped.splice(dropped.begin(), resident_, std::prev(resident_.end()));
+    }
+    return resident_.front().data.get();
+  }
+
+  cuda::Engine engine_;
+  RunArguments arguments_;
+  std::list<Resident> resident_;  // the last used first
+  std::mutex mutex_;              // one run at a time; a second thread waits for it
+};
+
+}  // namespace
+
+void bind_cuda_engine(py::module_& m) {
+  py::class_<PyCudaEngine>(m, "CudaEngine")
+      .def(py::init<const Plan&, bool>(), py::arg("plan"), py::arg("fused") = true)
+      .def_property_readonly("passes", &PyCudaEngine::passes)
+      .def("forward", &PyCudaEngine::forward, py::arg("parameters"), py::arg("images"))
+      .def("evaluate", &PyCudaEngine::evaluate, py::arg("parameters"), py::arg("images"), py::arg("labels"),
+           py::arg("loss"))
+      .def("loss_and_gradients", &PyCudaEngine::loss_and_gradients, py::arg("parameters"), py::arg("images"),
+           py::arg("labels"), py::arg("loss"), py::arg("gradients"))
+      .def("train", &PyCudaEngine::train, py::arg("parameters"), py::arg("state"), py::arg("images"),
+           py::arg("labels"), py::arg("order"), py::arg("batch_size"), py::arg("learning_rates"), py::arg("optimizer"),
+           py::arg("loss"), py::arg("totals"), py::arg("progress").none(true));
+}
+
+}  // namespace convlet::bindings
