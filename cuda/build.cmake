@@ -80,7 +80,7 @@ if(use_nvcc)
   enable_language(CUDA)
   set(cuda_sources ${device_sources})
   set_source_files_properties(${device_sources} PROPERTIES COMPILE_OPTIONS
-    "-fmad=false;-Xcompiler=-Wall,-Wextra,-ffp-contract=off;$<$<BOOL:${CONVLET_WERROR}>:-Werror=all-warnings>")
+    "-fmad=false;--expt-relaxed-constexpr;-Xcompiler=-Wall,-Wextra,-ffp-contract=off;$<$<BOOL:${CONVLET_WERROR}>:-Werror=all-warnings>")
   set_source_files_properties(cuda/device.cu PROPERTIES COMPILE_DEFINITIONS
     "CONVLET_CUDA_ARCHITECTURES=\"${CMAKE_CUDA_ARCHITECTURES}\"")
   message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")
