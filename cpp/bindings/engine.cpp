@@ -181,7 +181,7 @@ class PyEngine {
   }
 
   Images read_images(const py::array& images) const {
-    const bool bytes = is_plain<std::uint8_t>(images);
+    const bool bytes = Operand(images).is_plain<std::uint8_t>();
     if (!bytes) check_type<float>(kOp, "images", images);
     const Shape& in = engine_.plan().input();
     std::vector<std::int64_t> shape{images.ndim() ? images.shape(0) : 0, in.image.channels};
@@ -199,7 +199,7 @@ class PyEngine {
     if (kind != "cross_entropy") refuse(kOp, "loss 'cross_entropy'", "'" + kind + "'");
     const auto reduction = loss["reduction"].cast<std::string>();
     if (reduction == "none") refuse("cross_entropy", "reduction 'mean' or 'sum' for training", "'none'");
-    return loss_of(out.image.channels, loss["weight"].cast<std::optional<py::array>>(),
+    return loss_of(out.image.channels, loss["weight"].cast<std::optional<Operand>>(),
                    loss["ignore_index"].cast<std::int64_t>(), reduction, loss["label_smoothing"].cast<double>());
   }
 
