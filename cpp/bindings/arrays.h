@@ -4,6 +4,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -85,18 +86,24 @@ struct Named {
 };
 
 // Where the arrays of a call lie, all of them at one place.
-inline Place place_of(const char* op, std::initializer_list<Named> arrays) {
-  const Named& first = *arrays.begin();
-  for (const Named& other : arrays) {
-    if (!other.array || other.array->place() == first.array->place()) continue;
+inline Place place_of(const char* op, const Named* begin, const Named* end) {
+  const Named& first = *begin;
+  const Named* other = std::find_if(begin, end, [&](const Named& a) {
+    return a.array && a.array->place() != first.array->place();
+  });
+  if (other != end) {
     const auto where = [](const Named& a) {
       return std::string(a.name) + " on " + (a.array->place() == Place::Host ? "the CPU" : device_name());
     };
     throw py::type_error(std::string(op) + ": expected all arrays on one device, got " + where(first) + " and " +
-                         where(other));
+                         where(*other));
   }
   if (first.array->place() == Place::Device) cuda::require(op);
   return first.array->place();
+}
+
+inline Place place_of(const char* op, std::initializer_list<Named> arrays) {
+  return place_of(op, arrays.begin(), arrays.end());
 }
 
 template <class T = float>

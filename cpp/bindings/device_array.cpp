@@ -136,6 +136,17 @@ std::string repr(const DeviceArray& a) {
       "DeviceArray: expected an explicit copy from the device into a NumPy array, by to_numpy(), got an implicit one");
 }
 
+// Whether the arrays of a call lie on the device; None is left out.
+bool on_device(const std::string& op, const py::kwargs& arrays) {
+  std::vector<std::pair<std::string, Operand>> given;
+  for (const auto& [name, array] : arrays) {
+    if (!array.is_none()) given.emplace_back(name.cast<std::string>(), array.cast<Operand>());
+  }
+  std::vector<Named> named;
+  for (const auto& [name, array] : given) named.push_back({name.c_str(), &array});
+  return place_of(op.c_str(), named.data(), named.data() + named.size()) == Place::Device;
+}
+
 py::dict info() {
   cuda::require("device_info");
   const cuda::DeviceInfo device = cuda::info();
@@ -260,6 +271,7 @@ void bind_device(py::module_& m) {
   bind_array(m);
   m.def("to_device", &upload, py::arg("x"));
   m.def("from_dlpack", &from_dlpack, py::arg("x"));
+  m.def("on_device", &on_device, py::arg("op"));
   m.def("from_cuda_array_interface", &from_cuda_array_interface, py::arg("x"));
   m.def("cuda_status", &cuda::status);
   m.def("cuda_info", &info);
