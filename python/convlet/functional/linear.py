@@ -38,9 +38,9 @@ def linear(x: Numbers, weight: Numbers, bias: Numbers | None = None) -> Operand:
 
 
 @overload
-def linear_backward(
+def linear_backward(  # type: ignore[overload-overlap]
     dy: DeviceArray, x: DeviceArray, weight: DeviceArray
-) -> tuple[DeviceArray, DeviceArray, DeviceArray]: ...  # type: ignore[overload-overlap]
+) -> tuple[DeviceArray, DeviceArray, DeviceArray]: ...
 @overload
 def linear_backward(dy: Numbers, x: Numbers, weight: Numbers) -> tuple[Array, Array, Array]: ...
 def linear_backward(dy: Numbers, x: Numbers, weight: Numbers) -> tuple[Operand, Operand, Operand]:
