@@ -308,6 +308,11 @@ void gather_strided(void* to, const void* from, std::size_t item_bytes, const st
 
 void synchronize() { check("synchronize", cudaStreamSynchronize(device("synchronize").stream)); }
 
+void synchronize_device() {
+  device("synchronize");
+  check("synchronize", cudaDeviceSynchronize());
+}
+
 Stream stream() { return device("stream").stream; }
 
 void wait_for(Stream other) { order("wait_for", other, stream()); }

@@ -61,6 +61,8 @@ void copy(void* to, const void* from, std::size_t bytes);
 void gather_strided(void* to, const void* from, std::size_t item_bytes, const std::vector<std::int64_t>& sizes,
                     const std::vector<std::int64_t>& strides);
 void synchronize();
+// Waits for every stream of the device, those of other libraries too.
+void synchronize_device();
 
 // The stream, for libraries that share arrays with this one.
 Stream stream();

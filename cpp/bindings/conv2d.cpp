@@ -2,6 +2,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
+#include "cuda/ops.h"
 #include "ops/ops.h"
 
 namespace convlet::bindings {
@@ -9,8 +10,8 @@ namespace {
 
 constexpr const char* kOp = "conv2d";
 
-Conv2d shape_of(const py::array& x, const py::array& weight, const Two& stride, const Four& padding,
-                const Two& dilation, std::int64_t groups) {
+Conv2d shape_of(const Operand& x, const Operand& weight, const Two& stride, const Four& padding, const Two& dilation,
+                std::int64_t groups) {
   read(kOp, "x", x, {"N", "C", "H", "W"});
   read(kOp, "weight", weight, {"O", "C / groups", "KH", "KW"});
   Conv2d op;
@@ -31,8 +32,9 @@ Conv2d shape_of(const py::array& x, const py::array& weight, const Two& stride, 
   return op;
 }
 
-py::array conv2d(const py::array& x, const py::array& weight, const std::optional<py::array>& bias, const Two& stride,
-                 const Four& padding, const Two& dilation, std::int64_t groups) {
+py::object conv2d(const Operand& x, const Operand& weight, const std::optional<Operand>& bias, const Two& stride,
+                  const Four& padding, const Two& dilation, std::int64_t groups) {
+  const Place place = place_of(kOp, {{"x", &x}, {"weight", &weight}, {"bias", bias ? &*bias : nullptr}});
   const Conv2d op = shape_of(x, weight, stride, padding, dilation, groups);
   const float* b = nullptr;
   if (bias) {
@@ -40,34 +42,45 @@ py::array conv2d(const py::array& x, const py::array& weight, const std::optiona
     check_shape(kOp, "bias", *bias, {op.out_channels}, " to match weight " + shape_text(weight));
   }
   const Image out = op.out();
-  py::array_t<float> y = make({x.shape(0), out.channels, out.height, out.width});
+  const Result<> y(place, {x.shape(0), out.channels, out.height, out.width});
   const auto* xp = static_cast<const float*>(x.data());
   const auto* wp = static_cast<const float*>(weight.data());
-  float* yp = y.mutable_data();
   const std::int64_t images = x.shape(0);
-  const Released released;
-  ops::conv2d(op, images, xp, wp, b, yp);
-  return y;
+  {
+    const Released released;
+    if (place == Place::Device) {
+      cuda::conv2d(cuda::stream(), op, images, xp, wp, b, Activation::None, y.data());
+    } else {
+      ops::conv2d(op, images, xp, wp, b, y.data());
+    }
+  }
+  return y.object();
 }
 
-py::tuple conv2d_backward(const py::array& dy, const py::array& x, const py::array& weight, const Two& stride,
+void backward_on_device(const Conv2d& op, std::int64_t images, const float* dy, const float* x, const float* w,
+                        float* dx, float* dw, float* db) {
+  const DeviceScratch scratch(cuda::conv2d_scratch(op, images));
+  cuda::conv2d_backward_input(cuda::stream(), op, images, dy, w, dx);
+  cuda::conv2d_backward_weight(cuda::stream(), op, images, dy, x, scratch.data(), dw, db);
+}
+
+py::tuple conv2d_backward(const Operand& dy, const Operand& x, const Operand& weight, const Two& stride,
                           const Four& padding, const Two& dilation, std::int64_t groups) {
+  const Place place = place_of("conv2d_backward", {{"dy", &dy}, {"x", &x}, {"weight", &weight}});
   const Conv2d op = shape_of(x, weight, stride, padding, dilation, groups);
   const Image out = op.out();
   const float* dyp = read("conv2d_backward", "dy", dy);
   check_shape("conv2d_backward", "dy", dy, {x.shape(0), out.channels, out.height, out.width}, " (conv2d's output)");
-  py::array_t<float> dx = make({x.shape(0), op.in.channels, op.in.height, op.in.width});
-  py::array_t<float> dw = make({op.out_channels, op.channels_of_group(), op.kernel.height, op.kernel.width});
-  py::array_t<float> db = make({op.out_channels});
+  const Result<> dx(place, x.sizes()), dw(place, weight.sizes()), db(place, {op.out_channels});
   const auto* xp = static_cast<const float*>(x.data());
   const auto* wp = static_cast<const float*>(weight.data());
-  float *dxp = dx.mutable_data(), *dwp = dw.mutable_data(), *dbp = db.mutable_data();
   const std::int64_t images = x.shape(0);
   {
     const Released released;
-    ops::conv2d_backward(op, images, dyp, xp, wp, dxp, dwp, dbp);
+    const auto run = place == Place::Device ? backward_on_device : ops::conv2d_backward;
+    run(op, images, dyp, xp, wp, dx.data(), dw.data(), db.data());
   }
-  return py::make_tuple(dx, dw, db);
+  return py::make_tuple(dx.object(), dw.object(), db.object());
 }
 
 }  // namespace

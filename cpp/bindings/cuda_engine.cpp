@@ -21,13 +21,20 @@ class PyCudaEngine {
 
   std::string passes() const { return engine_.passes(); }
 
-  py::array forward(const py::array& parameters, const py::array& images) {
+  // NumPy's images give NumPy's outputs; images on the device, outputs there, which the device may still work on.
+  py::object forward(const py::array& parameters, const Operand& images) {
     const float* p = arguments_.parameters(parameters);
     const Images set = arguments_.images(images);
-    py::array_t<float> y = arguments_.outputs(set.count);
-    float* yp = y.mutable_data();
-    run([&](const Watch& watch) { engine_.forward(p, set, yp, watch); });
-    return y;
+    const Place place = images.place();
+    const Result<float> y = arguments_.outputs(place, set.count);
+    run([&](const Watch& watch) {
+      if (place == Place::Device) {
+        engine_.forward_on_device(p, set, y.data());
+      } else {
+        engine_.forward(p, set, y.data(), watch);
+      }
+    });
+    return y.object();
   }
 
   py::tuple evaluate(const py::array& parameters, const py::array& images, const py::array& labels,

@@ -44,13 +44,12 @@ class PyEngine {
 
   int threads() const { return engine_.threads(); }
 
-  py::array forward(const py::array& parameters, const py::array& images) {
+  py::object forward(const py::array& parameters, const py::array& images) {
     const float* p = arguments_.parameters(parameters);
     const Images set = arguments_.images(images);
-    py::array_t<float> y = arguments_.outputs(set.count);
-    float* yp = y.mutable_data();
-    run([&](const Watch& watch) { return engine_.forward(p, set, yp, watch); });
-    return y;
+    const Result<float> y = arguments_.outputs(Place::Host, set.count);
+    run([&](const Watch& watch) { return engine_.forward(p, set, y.data(), watch); });
+    return y.object();
   }
 
   py::tuple evaluate(const py::array& parameters, const py::array& images, const py::array& labels,

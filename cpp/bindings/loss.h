@@ -19,7 +19,7 @@ inline Reduction reduction_of(const std::string& name) {
 }
 
 // The weight array must outlive the loss.
-inline CrossEntropyLoss loss_of(std::int64_t classes, const std::optional<py::array>& weight, std::int64_t ignore_index,
+inline CrossEntropyLoss loss_of(std::int64_t classes, const std::optional<Operand>& weight, std::int64_t ignore_index,
                                 const std::string& reduction, double label_smoothing) {
   CrossEntropyLoss loss;
   loss.classes = classes;

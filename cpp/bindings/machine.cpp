@@ -7,7 +7,6 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
-#include "cuda/device.h"
 #include "isa/dispatch.h"
 #include "ops/peak.h"
 #include "threads/pool.h"
@@ -62,7 +61,6 @@ void bind_machine(py::module_& m) {
   m.def("isa", [] { return std::string(kernels().name); });
   m.def("available_isas", &available_isas);
   m.def("cpu_name", &cpu_name);
-  m.def("cuda_status", &cuda::status);
   m.def("fma_peak", &fma_peak, py::arg("threads"), py::arg("seconds"));
 }
 

@@ -5,6 +5,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   using namespace convlet::bindings;
   m.attr("__version__") = CONVLET_VERSION;
   m.doc() = "convlet's compiled kernels, engine and threads";
+  bind_device(m);
   bind_conv2d(m);
   bind_pool2d(m);
   bind_linear(m);

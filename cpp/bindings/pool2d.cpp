@@ -2,12 +2,13 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
+#include "cuda/ops.h"
 #include "ops/ops.h"
 
 namespace convlet::bindings {
 namespace {
 
-Pool2d shape_of(const char* op_name, const py::array& x, const Two& kernel, const Two& stride, const Four& padding,
+Pool2d shape_of(const char* op_name, const Operand& x, const Two& kernel, const Two& stride, const Four& padding,
                 const Two& dilation, bool ceil_mode) {
   read(op_name, "x", x, {"N", "C", "H", "W"});
   Pool2d op;
@@ -20,7 +21,7 @@ Pool2d shape_of(const char* op_name, const py::array& x, const Two& kernel, cons
   return op;
 }
 
-Pool2d average_of(const py::array& x, const Two& kernel, const Two& stride, const Four& padding, const Two& dilation,
+Pool2d average_of(const Operand& x, const Two& kernel, const Two& stride, const Four& padding, const Two& dilation,
                   bool ceil_mode, bool count_include_pad, std::int64_t divisor_override) {
   Pool2d op = shape_of("avg_pool2d", x, kernel, stride, padding, dilation, ceil_mode);
   op.count = count_include_pad ? AverageDivisor::Window : AverageDivisor::Pixels;
@@ -29,69 +30,96 @@ Pool2d average_of(const py::array& x, const Two& kernel, const Two& stride, cons
   return op;
 }
 
-const float* read_slope(const char* name, const py::array& dy, const py::array& x, const Image& out) {
+const float* read_slope(const char* name, const Operand& dy, const Operand& x, const Image& out) {
   const float* data = read(name, "dy", dy);
   check_shape(name, "dy", dy, {x.shape(0), out.channels, out.height, out.width}, " (the output of the forward pass)");
   return data;
 }
 
-py::tuple max_pool2d(const py::array& x, const Two& kernel, const Two& stride, const Four& padding, const Two& dilation,
+py::tuple max_pool2d(const Operand& x, const Two& kernel, const Two& stride, const Four& padding, const Two& dilation,
                      bool ceil_mode) {
+  const Place place = place_of("max_pool2d", {{"x", &x}});
   const Pool2d op = shape_of("max_pool2d", x, kernel, stride, padding, dilation, ceil_mode);
   check(op, "max_pool2d");
   const Image out = op.out();
   const std::vector<std::int64_t> shape{x.shape(0), out.channels, out.height, out.width};
-  py::array_t<float> y = make(shape);
-  py::array_t<std::int64_t> indices = make<std::int64_t>(shape);
+  const Result<> y(place, shape);
+  const Result<std::int64_t> indices(place, shape);
   const auto* xp = static_cast<const float*>(x.data());
-  float* yp = y.mutable_data();
-  std::int64_t* ip = indices.mutable_data();
   const std::int64_t images = x.shape(0);
   {
     const Released released;
-    ops::max_pool2d(op, images, xp, yp, ip);
+    if (place == Place::Device) {
+      cuda::max_pool2d(cuda::stream(), op, images, xp, y.data(), indices.data());
+    } else {
+      ops::max_pool2d(op, images, xp, y.data(), indices.data());
+    }
   }
-  return py::make_tuple(y, indices);
+  return py::make_tuple(y.object(), indices.object());
 }
 
-py::array max_pool2d_backward(const py::array& dy, const py::array& x, const Two& kernel, const Two& stride,
-                              const Four& padding, const Two& dilation, bool ceil_mode) {
+// The device finds the winners again, since its backward pass goes by them.
+void max_backward_on_device(const Pool2d& op, std::int64_t images, const float* dy, const float* x, float* dx) {
+  const std::int64_t outputs = images * op.out().size();
+  const DeviceScratch y(outputs), winners(2 * outputs);
+  auto* indices = reinterpret_cast<std::int64_t*>(winners.data());
+  cuda::max_pool2d(cuda::stream(), op, images, x, y.data(), indices);
+  cuda::max_pool2d_backward(cuda::stream(), op, images, dy, indices, dx);
+}
+
+py::object max_pool2d_backward(const Operand& dy, const Operand& x, const Two& kernel, const Two& stride,
+                               const Four& padding, const Two& dilation, bool ceil_mode) {
+  const Place place = place_of("max_pool2d_backward", {{"dy", &dy}, {"x", &x}});
   const Pool2d op = shape_of("max_pool2d_backward", x, kernel, stride, padding, dilation, ceil_mode);
   check(op, "max_pool2d_backward");
   const float* dyp = read_slope("max_pool2d_backward", dy, x, op.out());
-  py::array_t<float> dx = make({x.shape(0), op.in.channels, op.in.height, op.in.width});
+  const Result<> dx(place, x.sizes());
   const auto* xp = static_cast<const float*>(x.data());
-  float* dxp = dx.mutable_data();
   const std::int64_t images = x.shape(0);
-  const Released released;
-  ops::max_pool2d_backward(op, images, dyp, xp, dxp);
-  return dx;
+  {
+    const Released released;
+    const auto run = place == Place::Device ? max_backward_on_device : ops::max_pool2d_backward;
+    run(op, images, dyp, xp, dx.data());
+  }
+  return dx.object();
 }
 
-py::array avg_pool2d(const py::array& x, const Two& kernel, const Two& stride, const Four& padding, const Two& dilation,
-                     bool ceil_mode, bool count_include_pad, std::int64_t divisor_override) {
+py::object avg_pool2d(const Operand& x, const Two& kernel, const Two& stride, const Four& padding, const Two& dilation,
+                      bool ceil_mode, bool count_include_pad, std::int64_t divisor_override) {
+  const Place place = place_of("avg_pool2d", {{"x", &x}});
   const Pool2d op = average_of(x, kernel, stride, padding, dilation, ceil_mode, count_include_pad, divisor_override);
   const Image out = op.out();
-  py::array_t<float> y = make({x.shape(0), out.channels, out.height, out.width});
+  const Result<> y(place, {x.shape(0), out.channels, out.height, out.width});
   const auto* xp = static_cast<const float*>(x.data());
-  float* yp = y.mutable_data();
   const std::int64_t images = x.shape(0);
-  const Released released;
-  ops::avg_pool2d(op, images, xp, yp);
-  return y;
+  {
+    const Released released;
+    if (place == Place::Device) {
+      cuda::avg_pool2d(cuda::stream(), op, images, xp, y.data());
+    } else {
+      ops::avg_pool2d(op, images, xp, y.data());
+    }
+  }
+  return y.object();
 }
 
-py::array avg_pool2d_backward(const py::array& dy, const py::array& x, const Two& kernel, const Two& stride,
-                              const Four& padding, const Two& dilation, bool ceil_mode, bool count_include_pad,
-                              std::int64_t divisor_override) {
+py::object avg_pool2d_backward(const Operand& dy, const Operand& x, const Two& kernel, const Two& stride,
+                               const Four& padding, const Two& dilation, bool ceil_mode, bool count_include_pad,
+                               std::int64_t divisor_override) {
+  const Place place = place_of("avg_pool2d_backward", {{"dy", &dy}, {"x", &x}});
   const Pool2d op = average_of(x, kernel, stride, padding, dilation, ceil_mode, count_include_pad, divisor_override);
   const float* dyp = read_slope("avg_pool2d_backward", dy, x, op.out());
-  py::array_t<float> dx = make({x.shape(0), op.in.channels, op.in.height, op.in.width});
-  float* dxp = dx.mutable_data();
+  const Result<> dx(place, x.sizes());
   const std::int64_t images = x.shape(0);
-  const Released released;
-  ops::avg_pool2d_backward(op, images, dyp, dxp);
-  return dx;
+  {
+    const Released released;
+    if (place == Place::Device) {
+      cuda::avg_pool2d_backward(cuda::stream(), op, images, dyp, dx.data());
+    } else {
+      ops::avg_pool2d_backward(op, images, dyp, dx.data());
+    }
+  }
+  return dx.object();
 }
 
 }  // namespace

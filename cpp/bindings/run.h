@@ -64,15 +64,15 @@ class RunArguments {
     return data;
   }
 
-  Images images(const py::array& images) const {
-    const bool bytes = is_plain<std::uint8_t>(images);
+  Images images(const Operand& images) const {
+    const bool bytes = images.is_plain<std::uint8_t>();
     if (!bytes) check_type<float>(kOp, "images", images);
     const std::vector<std::int64_t> shape = batch_shape(images.ndim() ? images.shape(0) : 0, plan_.input());
     check_shape(kOp, "images", images, shape);
     return {images.data(), bytes, shape[0], plan_.input().image.size()};
   }
 
-  py::array_t<float> outputs(std::int64_t count) const { return make(batch_shape(count, plan_.output())); }
+  Result<float> outputs(Place place, std::int64_t count) const { return {place, batch_shape(count, plan_.output())}; }
 
   static std::vector<std::int64_t> batch_shape(std::int64_t count, const Shape& shape) {
     std::vector<std::int64_t> sizes{count, shape.image.channels};
@@ -89,7 +89,7 @@ class RunArguments {
     if (kind != "cross_entropy") refuse(kOp, "loss 'cross_entropy'", "'" + kind + "'");
     const auto reduction = loss["reduction"].cast<std::string>();
     if (reduction == "none") refuse("cross_entropy", "reduction 'mean' or 'sum' for training", "'none'");
-    return loss_of(out.image.channels, loss["weight"].cast<std::optional<py::array>>(),
+    return loss_of(out.image.channels, loss["weight"].cast<std::optional<Operand>>(),
                    loss["ignore_index"].cast<std::int64_t>(), reduction, loss["label_smoothing"].cast<double>());
   }
 

@@ -27,7 +27,11 @@ from typing import (
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._core import DeviceArray, find_bad_target, to_device
+
 Array: TypeAlias = NDArray[np.float32]
+Operand: TypeAlias = Array | DeviceArray
+"""What an op takes: all its arrays are NumPy's, or all lie on the device, where its results lie too."""
 Images: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
 Labels: TypeAlias = NDArray[np.int64]
 Pair: TypeAlias = tuple[int, int]
@@ -70,6 +74,11 @@ def as_array(op: str, name: str, x: Numbers) -> NDArray[Any]:
     except ValueError as error:
         raise ValueError(f"{op}: expected an array for {name}, got {type(x).__name__}: {error}") from error
     except (TypeError, RuntimeError, BufferError) as error:
+        if hasattr(x, "__cuda_array_interface__") and not isinstance(x, DeviceArray):
+            raise TypeError(
+                f"{op}: expected an array on the CPU or a DeviceArray, as convlet.cuda.as_device(x) makes "
+                f"without a copy, for {name}, got {type(x).__name__}"
+            ) from error
         raise TypeError(f"{op}: expected an array for {name}, got {type(x).__name__}: {error}") from error
 
 
@@ -79,6 +88,11 @@ def as_float32(op: str, name: str, x: Numbers) -> Array:
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{op}: expected real numbers for {name}, got dtype {array.dtype}")
     return _in_c_order(array, np.float32)
+
+
+def as_operand(op: str, name: str, x: Numbers) -> Operand:
+    """``x`` itself if it lies on the device, where nothing is converted, else as float32 in C order."""
+    return _on_device(op, name, x, "float32") if isinstance(x, DeviceArray) else as_float32(op, name, x)
 
 
 def as_images(op: str, name: str, x: Numbers) -> Images:
@@ -103,15 +117,47 @@ def as_integers(op: str, name: str, x: Numbers) -> Labels:
     return _in_c_order(array, np.int64)
 
 
-def check_labels(op: str, labels: Labels, classes: int, ignore_index: int) -> None:
+def as_labels(op: str, name: str, x: Numbers) -> Labels | DeviceArray:
+    """``x`` itself if it lies on the device, else as int64 in C order."""
+    return _on_device(op, name, x, "int64") if isinstance(x, DeviceArray) else as_integers(op, name, x)
+
+
+def _on_device(op: str, name: str, x: DeviceArray, dtype: str) -> DeviceArray:
+    if x.dtype != dtype:
+        raise TypeError(f"{op}: expected {dtype} for {name} on the device, got {x.dtype}")
+    return x
+
+
+def beside(x: Numbers, array: Array) -> Operand:
+    """``array`` where ``x`` lies: itself, or a copy on the device."""
+    return to_device(array) if isinstance(x, DeviceArray) else array
+
+
+def check_labels(op: str, labels: Labels | DeviceArray, classes: int, ignore_index: int) -> None:
     """Every label is below ``classes`` or equal to ``ignore_index``; else a ``ValueError`` with the first."""
-    if labels.size == 0 or (labels.min() >= 0 and labels.max() < classes):
-        return
-    wrong = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
-    if wrong.any():
-        where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        place = f" at position {where[0] if len(where) == 1 else where}" if where else ""
-        raise ValueError(f"{op}: expected labels in 0..{classes - 1}, got {labels[where]}{place}")
+    if isinstance(labels, DeviceArray):
+        first = find_bad_target(labels, classes, ignore_index)
+        if first < 0:
+            return
+        value = labels.reshape(-1)[first].item()
+    else:
+        if labels.size == 0 or (labels.min() >= 0 and labels.max() < classes):
+            return
+        wrong = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
+        if not wrong.any():
+            return
+        first = int(np.argmax(wrong))
+        value = labels.reshape(-1)[first]
+    where = tuple(int(i) for i in np.unravel_index(first, labels.shape))
+    place = f" at position {where[0] if len(where) == 1 else where}" if where else ""
+    raise ValueError(f"{op}: expected labels in 0..{classes - 1}, got {value}{place}")
+
+
+def any_counts(labels: Labels | DeviceArray, ignore_index: int) -> bool:
+    """Whether any label is not the one to ignore."""
+    if isinstance(labels, DeviceArray):
+        return find_bad_target(labels, 0, ignore_index) >= 0
+    return bool(np.any(labels != ignore_index))
 
 
 def _in_c_order(array: NDArray[Any], dtype: type[Any]) -> NDArray[Any]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 from .. import _core
-from .._arrays import Array, Numbers, as_float32
+from .._arrays import Array, Numbers, Operand, as_operand
+from .._core import DeviceArray
 
 __all__ = ["relu", "relu_backward", "sigmoid", "sigmoid_backward", "tanh", "tanh_backward"]
 
 
-def relu(x: Numbers) -> Array:
+@overload
+def relu(x: DeviceArray) -> DeviceArray: ...  # type: ignore[overload-overlap]
+@overload
+def relu(x: Numbers) -> Array: ...
+def relu(x: Numbers) -> Operand:
     """``y = max(x, 0)``; NaN stays NaN.
 
     Args:
@@ -20,10 +27,14 @@ def relu(x: Numbers) -> Array:
     Raises:
         TypeError: an array that is not of real numbers.
     """
-    return _core.relu(as_float32("relu", "x", x))
+    return _core.relu(as_operand("relu", "x", x))
 
 
-def relu_backward(dy: Numbers, y: Numbers) -> Array:
+@overload
+def relu_backward(dy: DeviceArray, y: DeviceArray) -> DeviceArray: ...  # type: ignore[overload-overlap]
+@overload
+def relu_backward(dy: Numbers, y: Numbers) -> Array: ...
+def relu_backward(dy: Numbers, y: Numbers) -> Operand:
     """``dx = dy`` where y is above 0 or NaN, else 0.
 
     Args:
@@ -37,10 +48,14 @@ def relu_backward(dy: Numbers, y: Numbers) -> Array:
         TypeError: an array that is not of real numbers.
         ValueError: dy and y of different shapes.
     """
-    return _core.relu_backward(as_float32("relu_backward", "dy", dy), as_float32("relu_backward", "y", y))
+    return _core.relu_backward(as_operand("relu_backward", "dy", dy), as_operand("relu_backward", "y", y))
 
 
-def sigmoid(x: Numbers) -> Array:
+@overload
+def sigmoid(x: DeviceArray) -> DeviceArray: ...  # type: ignore[overload-overlap]
+@overload
+def sigmoid(x: Numbers) -> Array: ...
+def sigmoid(x: Numbers) -> Operand:
     """``y = 1 / (1 + exp(-x))``.
 
     Args:
@@ -52,10 +67,14 @@ def sigmoid(x: Numbers) -> Array:
     Raises:
         TypeError: an array that is not of real numbers.
     """
-    return _core.sigmoid(as_float32("sigmoid", "x", x))
+    return _core.sigmoid(as_operand("sigmoid", "x", x))
 
 
-def sigmoid_backward(dy: Numbers, y: Numbers) -> Array:
+@overload
+def sigmoid_backward(dy: DeviceArray, y: DeviceArray) -> DeviceArray: ...  # type: ignore[overload-overlap]
+@overload
+def sigmoid_backward(dy: Numbers, y: Numbers) -> Array: ...
+def sigmoid_backward(dy: Numbers, y: Numbers) -> Operand:
     """``dx = dy * y * (1 - y)``.
 
     Args:
@@ -70,11 +89,15 @@ def sigmoid_backward(dy: Numbers, y: Numbers) -> Array:
         ValueError: dy and y of different shapes.
     """
     return _core.sigmoid_backward(
-        as_float32("sigmoid_backward", "dy", dy), as_float32("sigmoid_backward", "y", y)
+        as_operand("sigmoid_backward", "dy", dy), as_operand("sigmoid_backward", "y", y)
     )
 
 
-def tanh(x: Numbers) -> Array:
+@overload
+def tanh(x: DeviceArray) -> DeviceArray: ...  # type: ignore[overload-overlap]
+@overload
+def tanh(x: Numbers) -> Array: ...
+def tanh(x: Numbers) -> Operand:
     """``y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))``.
 
     Args:
@@ -86,10 +109,14 @@ def tanh(x: Numbers) -> Array:
     Raises:
         TypeError: an array that is not of real numbers.
     """
-    return _core.tanh(as_float32("tanh", "x", x))
+    return _core.tanh(as_operand("tanh", "x", x))
 
 
-def tanh_backward(dy: Numbers, y: Numbers) -> Array:
+@overload
+def tanh_backward(dy: DeviceArray, y: DeviceArray) -> DeviceArray: ...  # type: ignore[overload-overlap]
+@overload
+def tanh_backward(dy: Numbers, y: Numbers) -> Array: ...
+def tanh_backward(dy: Numbers, y: Numbers) -> Operand:
     """``dx = dy * (1 - y**2)``.
 
     Args:
@@ -103,4 +130,4 @@ def tanh_backward(dy: Numbers, y: Numbers) -> Array:
         TypeError: an array that is not of real numbers.
         ValueError: dy and y of different shapes.
     """
-    return _core.tanh_backward(as_float32("tanh_backward", "dy", dy), as_float32("tanh_backward", "y", y))
+    return _core.tanh_backward(as_operand("tanh_backward", "dy", dy), as_operand("tanh_backward", "y", y))

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from typing import SupportsIndex
+from typing import SupportsIndex, overload
 
 from .. import _core
-from .._arrays import Array, Numbers, Padding, Size, as_float32, flag, integer, window
+from .._arrays import Array, Numbers, Operand, Padding, Size, as_operand, flag, integer, window
+from .._core import DeviceArray
 
 __all__ = ["avg_pool2d", "avg_pool2d_backward"]
 
 
+@overload
+def avg_pool2d(  # type: ignore[overload-overlap]
+    x: DeviceArray,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: SupportsIndex | None = None,
+    dilation: Size = 1,
+) -> DeviceArray: ...
+@overload
 def avg_pool2d(
     x: Numbers,
     kernel_size: Size,
@@ -19,7 +32,17 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: SupportsIndex | None = None,
     dilation: Size = 1,
-) -> Array:
+) -> Array: ...
+def avg_pool2d(
+    x: Numbers,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: SupportsIndex | None = None,
+    dilation: Size = 1,
+) -> Operand:
     """The average of every window, each channel by itself, with zeros around the images.
 
     ``y[n,c,i,j] = 1/d * sum over kh, kw of
@@ -52,9 +75,22 @@ def avg_pool2d(
     op = "avg_pool2d"
     options = window(op, kernel_size, stride, padding, dilation)
     counting = _counting(op, ceil_mode, count_include_pad, divisor_override)
-    return _core.avg_pool2d(as_float32(op, "x", x), *options, *counting)
+    return _core.avg_pool2d(as_operand(op, "x", x), *options, *counting)
 
 
+@overload
+def avg_pool2d_backward(  # type: ignore[overload-overlap]
+    dy: DeviceArray,
+    x: DeviceArray,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: SupportsIndex | None = None,
+    dilation: Size = 1,
+) -> DeviceArray: ...
+@overload
 def avg_pool2d_backward(
     dy: Numbers,
     x: Numbers,
@@ -65,7 +101,18 @@ def avg_pool2d_backward(
     count_include_pad: bool = True,
     divisor_override: SupportsIndex | None = None,
     dilation: Size = 1,
-) -> Array:
+) -> Array: ...
+def avg_pool2d_backward(
+    dy: Numbers,
+    x: Numbers,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: SupportsIndex | None = None,
+    dilation: Size = 1,
+) -> Operand:
     """The gradient of :func:`avg_pool2d`, called with the same options.
 
     ``dx[n,c,h,w] = sum over the windows i, j that hold this pixel of dy[n,c,i,j] / d[i,j]``
@@ -91,7 +138,7 @@ def avg_pool2d_backward(
     op = "avg_pool2d_backward"
     options = window(op, kernel_size, stride, padding, dilation)
     counting = _counting(op, ceil_mode, count_include_pad, divisor_override)
-    return _core.avg_pool2d_backward(as_float32(op, "dy", dy), as_float32(op, "x", x), *options, *counting)
+    return _core.avg_pool2d_backward(as_operand(op, "dy", dy), as_operand(op, "x", x), *options, *counting)
 
 
 def _counting(

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import SupportsIndex
+from typing import SupportsIndex, overload
 
 from .. import _core
-from .._arrays import Array, Numbers, Padding, Size, Window, as_float32, integer, pair, window
+from .._arrays import Array, Numbers, Operand, Padding, Size, Window, as_operand, integer, pair, window
+from .._core import DeviceArray
 
 __all__ = ["conv2d", "conv2d_backward", "corr2d"]
 
 
+@overload
+def conv2d(  # type: ignore[overload-overlap]
+    x: DeviceArray,
+    weight: DeviceArray,
+    bias: DeviceArray | None = None,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: SupportsIndex = 1,
+) -> DeviceArray: ...
+@overload
 def conv2d(
     x: Numbers,
     weight: Numbers,
@@ -18,7 +30,16 @@ def conv2d(
     padding: Padding = 0,
     dilation: Size = 1,
     groups: SupportsIndex = 1,
-) -> Array:
+) -> Array: ...
+def conv2d(
+    x: Numbers,
+    weight: Numbers,
+    bias: Numbers | None = None,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: SupportsIndex = 1,
+) -> Operand:
     """Slide kernels over images, with zeros around them.
 
     ``y[n,o,i,j] = bias[o] + sum over c, kh, kw of
@@ -47,12 +68,23 @@ def conv2d(
     Source: V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", 2016.
     """
     op = "conv2d"
-    images, kernels = as_float32(op, "x", x), as_float32(op, "weight", weight)
-    offsets = None if bias is None else as_float32(op, "bias", bias)
+    images, kernels = as_operand(op, "x", x), as_operand(op, "weight", weight)
+    offsets = None if bias is None else as_operand(op, "bias", bias)
     _, steps, zeros, spread = _window(op, kernels, stride, padding, dilation)
     return _core.conv2d(images, kernels, offsets, steps, zeros, spread, integer(op, "groups", groups))
 
 
+@overload
+def conv2d_backward(  # type: ignore[overload-overlap]
+    dy: DeviceArray,
+    x: DeviceArray,
+    weight: DeviceArray,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: SupportsIndex = 1,
+) -> tuple[DeviceArray, DeviceArray, DeviceArray]: ...
+@overload
 def conv2d_backward(
     dy: Numbers,
     x: Numbers,
@@ -61,7 +93,16 @@ def conv2d_backward(
     padding: Padding = 0,
     dilation: Size = 1,
     groups: SupportsIndex = 1,
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, Array, Array]: ...
+def conv2d_backward(
+    dy: Numbers,
+    x: Numbers,
+    weight: Numbers,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: SupportsIndex = 1,
+) -> tuple[Operand, Operand, Operand]:
     """The gradients of :func:`conv2d`, called with the same options.
 
     ``dweight[o,c,kh,kw] = sum over n, i, j of dy[n,o,i,j] * x[n,c,h,w]``,
@@ -86,7 +127,7 @@ def conv2d_backward(
     """
     op = "conv2d_backward"
     gradient, images, kernels = (
-        as_float32(op, name, array) for name, array in (("dy", dy), ("x", x), ("weight", weight))
+        as_operand(op, name, array) for name, array in (("dy", dy), ("x", x), ("weight", weight))
     )
     _, steps, zeros, spread = _window(op, kernels, stride, padding, dilation)
     return _core.conv2d_backward(
@@ -94,7 +135,11 @@ def conv2d_backward(
     )
 
 
-def corr2d(x: Numbers, kernel: Numbers) -> Array:
+@overload
+def corr2d(x: DeviceArray, kernel: DeviceArray) -> DeviceArray: ...  # type: ignore[overload-overlap]
+@overload
+def corr2d(x: Numbers, kernel: Numbers) -> Array: ...
+def corr2d(x: Numbers, kernel: Numbers) -> Operand:
     """Cross-correlate one picture with one kernel, without padding.
 
     ``y[i,j] = sum over kh, kw of kernel[kh,kw] * x[i+kh, j+kw]``
@@ -113,18 +158,21 @@ def corr2d(x: Numbers, kernel: Numbers) -> Array:
     Source: "Dive into Deep Learning", section "Convolutions for Images".
     """
     op = "corr2d"
-    picture, taps = as_float32(op, "x", x), as_float32(op, "kernel", kernel)
+    picture, taps = as_operand(op, "x", x), as_operand(op, "kernel", kernel)
     if picture.ndim != 2 or taps.ndim != 2:
         raise ValueError(f"{op}: expected x (H, W) and kernel (KH, KW), got {picture.shape} and {taps.shape}")
     if taps.size == 0 or taps.shape[0] > picture.shape[0] or taps.shape[1] > picture.shape[1]:
         raise ValueError(
             f"{op}: expected a kernel of at least (1, 1) and at most {picture.shape}, got {taps.shape}"
         )
-    y = _core.conv2d(picture[None, None], taps[None, None], None, (1, 1), (0, 0, 0, 0), (1, 1), 1)
+    shapes = (1, 1, *picture.shape), (1, 1, *taps.shape)
+    y = _core.conv2d(
+        picture.reshape(shapes[0]), taps.reshape(shapes[1]), None, (1, 1), (0, 0, 0, 0), (1, 1), 1
+    )
     return y.reshape(y.shape[2:])
 
 
-def _window(op: str, weight: Array, stride: Size, padding: Padding, dilation: Size) -> Window:
+def _window(op: str, weight: Operand, stride: Size, padding: Padding, dilation: Size) -> Window:
     if weight.ndim != 4:
         raise ValueError(f"{op}: expected weight of shape (O, C/groups, KH, KW), got {weight.shape}")
     return window(op, weight.shape[2:], pair(op, "stride", stride), padding, dilation)

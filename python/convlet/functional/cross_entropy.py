@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple, SupportsFloat, SupportsIndex, cast, overload
 
 import numpy as np
 
 from .. import _core
-from .._arrays import Array, Labels, Numbers, as_float32, as_integers, check_labels, choice, integer, real
+from .._arrays import (
+    Array,
+    Labels,
+    Numbers,
+    Operand,
+    any_counts,
+    as_labels,
+    as_operand,
+    check_labels,
+    choice,
+    integer,
+    real,
+)
+from .._core import DeviceArray
 
 __all__ = ["REDUCTIONS", "cross_entropy", "cross_entropy_backward"]
 
 REDUCTIONS = ("mean", "sum", "none")
 
 
+@overload
+def cross_entropy(  # type: ignore[overload-overlap]
+    logits: DeviceArray,
+    target: DeviceArray,
+    weight: DeviceArray | None = None,
+    ignore_index: SupportsIndex = -100,
+    reduction: str = "mean",
+    label_smoothing: SupportsFloat = 0.0,
+) -> DeviceArray: ...
 @overload
 def cross_entropy(
     logits: Numbers,
@@ -49,7 +72,7 @@ def cross_entropy(
     ignore_index: SupportsIndex = -100,
     reduction: str = "mean",
     label_smoothing: SupportsFloat = 0.0,
-) -> np.float32 | Array:
+) -> np.float32 | Operand:
     """How surprising the true classes are, in nats, if the logits are unnormalised log-probabilities.
 
     ``loss[n] = -(1 - s) * weight[t] * log p[n,t] - s/K * sum over k of weight[k] * log p[n,k]`` with
@@ -66,7 +89,8 @@ def cross_entropy(
         label_smoothing: s, the share of the probability that is wanted evenly on all classes, 0 to 1.
 
     Returns:
-        The loss, a float32 number; for ``"none"`` an array of the shape of target.
+        The loss, a float32 number; for ``"none"`` an array of the shape of target. On the device a number is
+        an array of shape () there, whose value ``item()`` fetches.
 
     Raises:
         TypeError: logits or weights that are not real, targets that are not integers.
@@ -76,9 +100,21 @@ def cross_entropy(
     """
     case = _case("cross_entropy", logits, target, weight, ignore_index, reduction, label_smoothing)
     loss = _core.cross_entropy(*case.arguments)
-    return loss.reshape(case.target_shape) if reduction == "none" else np.float32(loss)
+    if reduction == "none":
+        return loss.reshape(case.target_shape)
+    return np.float32(loss) if isinstance(loss, np.ndarray) else loss
 
 
+@overload
+def cross_entropy_backward(  # type: ignore[overload-overlap]
+    logits: DeviceArray,
+    target: DeviceArray,
+    weight: DeviceArray | None = None,
+    ignore_index: SupportsIndex = -100,
+    reduction: str = "mean",
+    label_smoothing: SupportsFloat = 0.0,
+) -> DeviceArray: ...
+@overload
 def cross_entropy_backward(
     logits: Numbers,
     target: Numbers,
@@ -86,7 +122,15 @@ def cross_entropy_backward(
     ignore_index: SupportsIndex = -100,
     reduction: str = "mean",
     label_smoothing: SupportsFloat = 0.0,
-) -> Array:
+) -> Array: ...
+def cross_entropy_backward(
+    logits: Numbers,
+    target: Numbers,
+    weight: Numbers | None = None,
+    ignore_index: SupportsIndex = -100,
+    reduction: str = "mean",
+    label_smoothing: SupportsFloat = 0.0,
+) -> Operand:
     """The gradient of :func:`cross_entropy` with respect to the logits; of the sum for ``"none"``.
 
     Without weights and smoothing, ``dlogits[n,k] = (p[n,k] - (1 if k == target[n] else 0)) / d`` with d the
@@ -109,15 +153,20 @@ def cross_entropy_backward(
     """
     case = _case("cross_entropy_backward", logits, target, weight, ignore_index, reduction, label_smoothing)
     rows = _core.cross_entropy_backward(*case.arguments)
-    if len(case.logits_shape) <= 2:
+    if len(case.logits_shape) <= 2 or not isinstance(rows, np.ndarray):
         return rows.reshape(case.logits_shape)
     return np.ascontiguousarray(np.moveaxis(rows.reshape(*case.target_shape, rows.shape[1]), -1, 1))
 
 
 class _Case(NamedTuple):
-    """A loss as the compiled module takes it, one row a target, and the shapes that came in."""
+    """A loss as the compiled module takes it, and the shapes that came in.
 
-    arguments: tuple[Array, Labels, Array | None, int, Literal["mean", "sum", "none"], float]
+    On the CPU the logits have one row a target, on the device they are (outer, classes, inner).
+    """
+
+    arguments: tuple[
+        Operand, Labels | DeviceArray, Operand | None, int, Literal["mean", "sum", "none"], float
+    ]
     logits_shape: tuple[int, ...]
     target_shape: tuple[int, ...]
 
@@ -131,8 +180,8 @@ def _case(
     reduction: str,
     label_smoothing: SupportsFloat,
 ) -> _Case:
-    values, labels = as_float32(op, "logits", logits), as_integers(op, "labels", target)
-    factors = None if weight is None else as_float32(op, "weight", weight)
+    values, labels = as_operand(op, "logits", logits), as_labels(op, "labels", target)
+    factors = None if weight is None else as_operand(op, "weight", weight)
     ignored = integer(op, "ignore_index", ignore_index, -(2**63), 2**63 - 1)
     how = cast(Literal["mean", "sum", "none"], choice(op, "reduction", reduction, REDUCTIONS))
     smoothing = real(op, "label_smoothing", label_smoothing, 0.0, 1.0)
@@ -150,10 +199,17 @@ def _case(
         raise ValueError(f"{op}: expected logits of at least 1 class, got {values.shape}")
     if factors is not None and factors.shape != (classes,):
         raise ValueError(f"{op}: expected weight of shape ({classes},), one a class, got {factors.shape}")
+    if not all(isinstance(array, np.ndarray) for array in (values, labels, factors) if array is not None):
+        _core.on_device(op, logits=values, labels=labels, weight=factors)
     check_labels(op, labels, classes, ignored)
-    if how == "mean" and not np.any(labels != ignored):
+    if how == "mean" and not any_counts(labels, ignored):
         raise ValueError(
             f"{op}: expected at least one label that counts for the mean, got 0 of {labels.size}"
         )
-    rows = np.ascontiguousarray(np.moveaxis(values, axis, -1)).reshape(-1, classes)
-    return _Case((rows, labels.reshape(-1), factors, ignored, how, smoothing), values.shape, expected)
+    if isinstance(values, np.ndarray):
+        rows: Operand = np.ascontiguousarray(np.moveaxis(values, axis, -1)).reshape(-1, classes)
+        labels = labels.reshape(-1)
+    else:
+        outer, inner = math.prod(values.shape[:axis]), math.prod(values.shape[axis + 1 :])
+        rows, labels = values.reshape(outer, classes, inner), labels.reshape(outer, inner)
+    return _Case((rows, labels, factors, ignored, how, smoothing), values.shape, expected)

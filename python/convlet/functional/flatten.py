@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import SupportsIndex
+from typing import SupportsIndex, overload
 
-from .._arrays import Array, Numbers, as_float32, axis
+from .._arrays import Array, Numbers, Operand, as_operand, axis
+from .._core import DeviceArray
 
 __all__ = ["flatten"]
 
 
-def flatten(x: Numbers, start_dim: SupportsIndex = 1) -> Array:
+@overload
+def flatten(x: DeviceArray, start_dim: SupportsIndex = 1) -> DeviceArray: ...  # type: ignore[overload-overlap]
+@overload
+def flatten(x: Numbers, start_dim: SupportsIndex = 1) -> Array: ...
+def flatten(x: Numbers, start_dim: SupportsIndex = 1) -> Operand:
     """Join the axes from ``start_dim`` on into one, in C order.
 
     Args:
@@ -25,6 +30,6 @@ def flatten(x: Numbers, start_dim: SupportsIndex = 1) -> Array:
         ValueError: ``start_dim`` is no axis of x.
     """
     op = "flatten"
-    array = as_float32(op, "x", x)
+    array = as_operand(op, "x", x)
     first = axis(op, "start_dim", start_dim, array.ndim)
     return array.reshape(*array.shape[:first], math.prod(array.shape[first:]))

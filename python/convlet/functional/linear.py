@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 from .. import _core
-from .._arrays import Array, Numbers, as_float32
+from .._arrays import Array, Numbers, Operand, as_operand
+from .._core import DeviceArray
 
 __all__ = ["linear", "linear_backward"]
 
 
-def linear(x: Numbers, weight: Numbers, bias: Numbers | None = None) -> Array:
+@overload
+def linear(x: DeviceArray, weight: DeviceArray, bias: DeviceArray | None = None) -> DeviceArray: ...  # type: ignore[overload-overlap]
+@overload
+def linear(x: Numbers, weight: Numbers, bias: Numbers | None = None) -> Array: ...
+def linear(x: Numbers, weight: Numbers, bias: Numbers | None = None) -> Operand:
     """Weighted sums of the features of each row.
 
     ``y[n,o] = bias[o] + sum over i of weight[o,i] * x[n,i]``
@@ -26,11 +33,17 @@ def linear(x: Numbers, weight: Numbers, bias: Numbers | None = None) -> Array:
         ValueError: shapes that do not fit.
     """
     op = "linear"
-    offsets = None if bias is None else as_float32(op, "bias", bias)
-    return _core.linear(as_float32(op, "x", x), as_float32(op, "weight", weight), offsets)
+    offsets = None if bias is None else as_operand(op, "bias", bias)
+    return _core.linear(as_operand(op, "x", x), as_operand(op, "weight", weight), offsets)
 
 
-def linear_backward(dy: Numbers, x: Numbers, weight: Numbers) -> tuple[Array, Array, Array]:
+@overload
+def linear_backward(  # type: ignore[overload-overlap]
+    dy: DeviceArray, x: DeviceArray, weight: DeviceArray
+) -> tuple[DeviceArray, DeviceArray, DeviceArray]: ...
+@overload
+def linear_backward(dy: Numbers, x: Numbers, weight: Numbers) -> tuple[Array, Array, Array]: ...
+def linear_backward(dy: Numbers, x: Numbers, weight: Numbers) -> tuple[Operand, Operand, Operand]:
     """The gradients of :func:`linear`.
 
     ``dx[n,i] = sum over o of dy[n,o] * weight[o,i]``, ``dweight[o,i] = sum over n of dy[n,o] * x[n,i]``,
@@ -50,5 +63,5 @@ def linear_backward(dy: Numbers, x: Numbers, weight: Numbers) -> tuple[Array, Ar
     """
     op = "linear_backward"
     return _core.linear_backward(
-        as_float32(op, "dy", dy), as_float32(op, "x", x), as_float32(op, "weight", weight)
+        as_operand(op, "dy", dy), as_operand(op, "x", x), as_operand(op, "weight", weight)
     )

@@ -5,11 +5,43 @@ from __future__ import annotations
 from typing import Literal, overload
 
 from .. import _core
-from .._arrays import Array, Labels, Numbers, Padding, Size, as_float32, flag, window
+from .._arrays import Array, Labels, Numbers, Operand, Padding, Size, as_operand, flag, window
+from .._core import DeviceArray
 
 __all__ = ["max_pool2d", "max_pool2d_backward"]
 
 
+@overload
+def max_pool2d(  # type: ignore[overload-overlap]
+    x: DeviceArray,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    return_indices: Literal[False] = False,
+) -> DeviceArray: ...
+@overload
+def max_pool2d(  # type: ignore[overload-overlap]
+    x: DeviceArray,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    *,
+    return_indices: Literal[True],
+) -> tuple[DeviceArray, DeviceArray]: ...
+@overload
+def max_pool2d(  # type: ignore[overload-overlap]
+    x: DeviceArray,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> DeviceArray | tuple[DeviceArray, DeviceArray]: ...
 @overload
 def max_pool2d(
     x: Numbers,
@@ -49,7 +81,7 @@ def max_pool2d(
     dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Array | tuple[Array, Labels]:
+) -> Operand | tuple[Operand, Labels | DeviceArray]:
     """The largest pixel of every window, each channel by itself.
 
     ``y[n,c,i,j] = max over kh, kw of x[n, c, i*stride + kh*dilation - top, j*stride + kw*dilation - left]``
@@ -81,10 +113,21 @@ def max_pool2d(
     op = "max_pool2d"
     options = window(op, kernel_size, stride, padding, dilation)
     wants_indices = flag(op, "return_indices", return_indices)
-    y, indices = _core.max_pool2d(as_float32(op, "x", x), *options, flag(op, "ceil_mode", ceil_mode))
+    y, indices = _core.max_pool2d(as_operand(op, "x", x), *options, flag(op, "ceil_mode", ceil_mode))
     return (y, indices) if wants_indices else y
 
 
+@overload
+def max_pool2d_backward(  # type: ignore[overload-overlap]
+    dy: DeviceArray,
+    x: DeviceArray,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> DeviceArray: ...
+@overload
 def max_pool2d_backward(
     dy: Numbers,
     x: Numbers,
@@ -93,7 +136,16 @@ def max_pool2d_backward(
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
-) -> Array:
+) -> Array: ...
+def max_pool2d_backward(
+    dy: Numbers,
+    x: Numbers,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> Operand:
     """The gradient of :func:`max_pool2d`, called with the same options.
 
     Every dy is added to the pixel that was its window's largest.
@@ -116,5 +168,5 @@ def max_pool2d_backward(
     """
     op = "max_pool2d_backward"
     options = window(op, kernel_size, stride, padding, dilation)
-    gradient, images = as_float32(op, "dy", dy), as_float32(op, "x", x)
+    gradient, images = as_operand(op, "dy", dy), as_operand(op, "x", x)
     return _core.max_pool2d_backward(gradient, images, *options, flag(op, "ceil_mode", ceil_mode))

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import SupportsIndex
+from typing import SupportsIndex, overload
 
 import numpy as np
 
 from .. import _core
-from .._arrays import Array, Numbers, as_float32, axis
+from .._arrays import Array, Numbers, Operand, as_operand, axis
+from .._core import DeviceArray
 
 __all__ = ["log_softmax", "log_softmax_backward", "softmax", "softmax_backward"]
 
 
-def softmax(x: Numbers, dim: SupportsIndex = -1) -> Array:
+@overload
+def softmax(x: DeviceArray, dim: SupportsIndex = -1) -> DeviceArray: ...  # type: ignore[overload-overlap]
+@overload
+def softmax(x: Numbers, dim: SupportsIndex = -1) -> Array: ...
+def softmax(x: Numbers, dim: SupportsIndex = -1) -> Operand:
     """``y[k] = exp(x[k]) / sum over j of exp(x[j])`` along one axis.
 
     Args:
@@ -28,10 +34,14 @@ def softmax(x: Numbers, dim: SupportsIndex = -1) -> Array:
         ValueError: ``dim`` is no axis of x.
     """
     op = "softmax"
-    return _by_rows(op, _core.softmax, dim, as_float32(op, "x", x))
+    return _along(op, _core.softmax, dim, x=as_operand(op, "x", x))
 
 
-def softmax_backward(dy: Numbers, y: Numbers, dim: SupportsIndex = -1) -> Array:
+@overload
+def softmax_backward(dy: DeviceArray, y: DeviceArray, dim: SupportsIndex = -1) -> DeviceArray: ...  # type: ignore[overload-overlap]
+@overload
+def softmax_backward(dy: Numbers, y: Numbers, dim: SupportsIndex = -1) -> Array: ...
+def softmax_backward(dy: Numbers, y: Numbers, dim: SupportsIndex = -1) -> Operand:
     """``dx[k] = y[k] * (dy[k] - sum over j of dy[j] * y[j])`` along one axis.
 
     Args:
@@ -47,10 +57,14 @@ def softmax_backward(dy: Numbers, y: Numbers, dim: SupportsIndex = -1) -> Array:
         ValueError: dy and y of different shapes, or ``dim`` is no axis of them.
     """
     op = "softmax_backward"
-    return _by_rows(op, _core.softmax_backward, dim, as_float32(op, "dy", dy), as_float32(op, "y", y))
+    return _along(op, _core.softmax_backward, dim, dy=as_operand(op, "dy", dy), y=as_operand(op, "y", y))
 
 
-def log_softmax(x: Numbers, dim: SupportsIndex = -1) -> Array:
+@overload
+def log_softmax(x: DeviceArray, dim: SupportsIndex = -1) -> DeviceArray: ...  # type: ignore[overload-overlap]
+@overload
+def log_softmax(x: Numbers, dim: SupportsIndex = -1) -> Array: ...
+def log_softmax(x: Numbers, dim: SupportsIndex = -1) -> Operand:
     """``y[k] = x[k] - log(sum over j of exp(x[j]))`` along one axis, accurate where softmax itself is 0.
 
     Args:
@@ -65,10 +79,14 @@ def log_softmax(x: Numbers, dim: SupportsIndex = -1) -> Array:
         ValueError: ``dim`` is no axis of x.
     """
     op = "log_softmax"
-    return _by_rows(op, _core.log_softmax, dim, as_float32(op, "x", x))
+    return _along(op, _core.log_softmax, dim, x=as_operand(op, "x", x))
 
 
-def log_softmax_backward(dy: Numbers, y: Numbers, dim: SupportsIndex = -1) -> Array:
+@overload
+def log_softmax_backward(dy: DeviceArray, y: DeviceArray, dim: SupportsIndex = -1) -> DeviceArray: ...  # type: ignore[overload-overlap]
+@overload
+def log_softmax_backward(dy: Numbers, y: Numbers, dim: SupportsIndex = -1) -> Array: ...
+def log_softmax_backward(dy: Numbers, y: Numbers, dim: SupportsIndex = -1) -> Operand:
     """``dx[k] = dy[k] - exp(y[k]) * sum over j of dy[j]`` along one axis.
 
     Args:
@@ -84,19 +102,33 @@ def log_softmax_backward(dy: Numbers, y: Numbers, dim: SupportsIndex = -1) -> Ar
         ValueError: dy and y of different shapes, or ``dim`` is no axis of them.
     """
     op = "log_softmax_backward"
-    return _by_rows(op, _core.log_softmax_backward, dim, as_float32(op, "dy", dy), as_float32(op, "y", y))
+    return _along(op, _core.log_softmax_backward, dim, dy=as_operand(op, "dy", dy), y=as_operand(op, "y", y))
 
 
-def _by_rows(op: str, function: Callable[..., Array], dim: SupportsIndex, *arrays: Array) -> Array:
-    """``function`` on matrices whose rows lie along ``dim``; any axis but the last costs two copies."""
-    shape = arrays[0].shape
-    if any(array.shape != shape for array in arrays):
-        raise ValueError(
-            f"{op}: expected dy and y of one shape, got {' and '.join(str(a.shape) for a in arrays)}"
-        )
+def _along(op: str, function: Callable[..., Operand], dim: SupportsIndex, **arrays: Operand) -> Operand:
+    """``function`` along one axis of arrays of one shape; on the device it takes (outer, classes, inner)."""
+    shapes = [array.shape for array in arrays.values()]
+    shape = shapes[0]
+    if any(other != shape for other in shapes):
+        raise ValueError(f"{op}: expected dy and y of one shape, got {' and '.join(map(str, shapes))}")
     along = axis(op, "dim", dim, len(shape))
+    hosted = [array for array in arrays.values() if isinstance(array, np.ndarray)]
+    if len(hosted) == len(arrays):
+        return _by_rows(function, along, hosted)
+    _core.on_device(op, **arrays)
+    first, *_ = arrays.values()
+    if first.size == 0:
+        return first.copy()
+    turned = (math.prod(shape[:along]), shape[along], math.prod(shape[along + 1 :]))
+    return function(*(array.reshape(turned) for array in arrays.values())).reshape(shape)
+
+
+def _by_rows(function: Callable[..., Operand], along: int, arrays: list[Array]) -> Array:
+    """``function`` on matrices whose rows lie along an axis; any axis but the last costs two copies."""
+    shape = arrays[0].shape
     if arrays[0].size == 0:
         return np.empty(shape, np.float32)
     turned = [np.moveaxis(array, along, -1) for array in arrays]
     rows = function(*(np.ascontiguousarray(array).reshape(-1, shape[along]) for array in turned))
-    return np.ascontiguousarray(np.moveaxis(rows.reshape(turned[0].shape), -1, along))
+    back = np.moveaxis(np.asarray(rows).reshape(turned[0].shape), -1, along)
+    return np.ascontiguousarray(back)
