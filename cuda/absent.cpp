@@ -2,6 +2,7 @@
 #include <stdexcept>
 
 #include "cuda/device.h"
+#include "cuda/engine.h"
 #include "cuda/ops.h"
 
 namespace convlet::cuda {
@@ -80,5 +81,26 @@ StepRates rates_of(const Optimizer&, double, std::int64_t) { refuse("update"); }
 void update(Stream, const Optimizer&, const StepRates*, const float*, std::int64_t, float*, float*, float*) {
   refuse("update");
 }
+
+struct DataSet::Arrays {};
+DataSet::DataSet(const Images&, const std::int64_t*) { refuse("data set"); }
+DataSet::~DataSet() = default;
+std::int64_t DataSet::size() const { return 0; }
+std::int64_t DataSet::bytes() const { return 0; }
+
+struct Engine::State {};
+Engine::Engine(const Plan&, Fusion) { refuse("engine"); }
+Engine::~Engine() = default;
+const Plan& Engine::plan() const { refuse("engine"); }
+std::string Engine::passes() const { refuse("engine"); }
+bool Engine::forward(const float*, const Images&, float*, const Watch&) { refuse("engine"); }
+void Engine::forward_on_device(const float*, const Images&, float*) { refuse("engine"); }
+bool Engine::evaluate(const float*, const DataSet&, const CrossEntropyLoss&, Totals&, const Watch&) {
+  refuse("engine");
+}
+bool Engine::gradients(const float*, const DataSet&, const CrossEntropyLoss&, float*, Totals&, const Watch&) {
+  refuse("engine");
+}
+bool Engine::train(float*, float*, const DataSet&, const Training&, Totals&, const Watch&) { refuse("engine"); }
 
 }  // namespace convlet::cuda

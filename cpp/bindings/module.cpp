@@ -13,5 +13,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_cross_entropy(m);
   bind_optimizer(m);
   bind_engine(m);
+  bind_cuda_engine(m);
   bind_machine(m);
 }
