@@ -15,7 +15,7 @@ struct alignas(sizeof(T) * Width) Pack {
 };
 
 // Whether a pack of so many floats may start there.
-__host__ __device__ inline bool aligned(const void* p, int width = 4) {
+inline __host__ __device__ bool aligned(const void* p, int width = 4) {
   return reinterpret_cast<std::uintptr_t>(p) % (sizeof(float) * static_cast<unsigned>(width)) == 0;
 }
 
