@@ -35,7 +35,7 @@ struct DeviceInfo {
   int multiprocessors = 0;
   int driver_version = 0, runtime_version = 0;  // 1000 major + 10 minor
   std::int64_t memory_bytes = 0;
-  std::int64_t shared_bytes = 0;                  // a block may ask for
+  std::int64_t shared_bytes = 0;                 // a block may ask for
   std::vector<std::string> build_architectures;  // "90", "120-virtual", ...
 };
 

@@ -33,17 +33,17 @@ template <class... Parameters, class... Arguments>
 void launch(const char* name, void (*kernel)(Parameters...), const Geometry& geometry, Stream stream,
             Arguments... arguments) {
   if (geometry.grid.x == 0 || geometry.grid.y == 0 || geometry.grid.z == 0) return;
-#ifdef CONVLET_CUDA_EMULATED
-  emulated::launch(name, kernel, geometry.grid, geometry.block, geometry.shared_bytes, stream,
-                   static_cast<Parameters>(arguments)...);
-#else
   auto* function = reinterpret_cast<const void*>(kernel);
   if (geometry.shared_bytes > 48 * 1024) {  // more than a block has without asking
     check(name, cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                      static_cast<int>(geometry.shared_bytes)));
   }
+#ifdef CONVLET_CUDA_EMULATED
+  check(name, emulated::launch(name, kernel, geometry.grid, geometry.block, geometry.shared_bytes, stream,
+                               static_cast<Parameters>(arguments)...));
+#else
   [&](Parameters... values) {
-    void* pointers[] = {&values...};
+    void* pointers[] = {&values..., nullptr};
     check(name, cudaLaunchKernel(function, geometry.grid, geometry.block, pointers, geometry.shared_bytes, stream));
   }(static_cast<Parameters>(arguments)...);
 #endif

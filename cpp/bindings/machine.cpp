@@ -62,7 +62,7 @@ void bind_machine(py::module_& m) {
   m.def("isa", [] { return std::string(kernels().name); });
   m.def("available_isas", &available_isas);
   m.def("cpu_name", &cpu_name);
-  m.def("cuda_status", &cuda_status);
+  m.def("cuda_status", &cuda::status);
   m.def("fma_peak", &fma_peak, py::arg("threads"), py::arg("seconds"));
 }
 
