@@ -21,6 +21,14 @@ class PyCudaEngine {
 
   std::string passes() const { return engine_.passes(); }
 
+  // Copies the images and labels of the next call anew.
+  void forget() {
+    std::list<Resident> dropped;  // freed with the interpreter's lock
+    const Released released;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    dropped.swap(resident_);
+  }
+
   // NumPy's images give NumPy's outputs; images on the device, outputs there, which the device may still work on.
   py::object forward(const py::array& parameters, const Operand& images) {
     const float* p = arguments_.parameters(parameters);
@@ -152,6 +160,7 @@ void bind_cuda_engine(py::module_& m) {
   py::class_<PyCudaEngine>(m, "CudaEngine")
       .def(py::init<const Plan&, bool>(), py::arg("plan"), py::arg("fused") = true)
       .def_property_readonly("passes", &PyCudaEngine::passes)
+      .def("forget", &PyCudaEngine::forget)
       .def("forward", &PyCudaEngine::forward, py::arg("parameters"), py::arg("images"))
       .def("evaluate", &PyCudaEngine::evaluate, py::arg("parameters"), py::arg("images"), py::arg("labels"),
            py::arg("loss"))

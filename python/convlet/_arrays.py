@@ -22,6 +22,7 @@ from typing import (
     SupportsFloat,
     SupportsIndex,
     TypeAlias,
+    overload,
 )
 
 import numpy as np
@@ -95,8 +96,14 @@ def as_operand(op: str, name: str, x: Numbers) -> Operand:
     return _on_device(op, name, x, "float32") if isinstance(x, DeviceArray) else as_float32(op, name, x)
 
 
-def as_images(op: str, name: str, x: Numbers) -> Images:
+@overload
+def as_images(op: str, name: str, x: DeviceArray) -> DeviceArray: ...
+@overload
+def as_images(op: str, name: str, x: Numbers) -> Images: ...
+def as_images(op: str, name: str, x: Numbers | DeviceArray) -> Images | DeviceArray:
     """Images as uint8, left for the engine to scale, or float32; in C order, copied only if need be."""
+    if isinstance(x, DeviceArray):
+        return _on_device(op, name, x, "uint8" if x.dtype == "uint8" else "float32")
     array = as_array(op, name, x)
     if array.dtype in _IMAGE_TYPES and array.flags.c_contiguous and array.flags.aligned:
         return array  # a single image is done in microseconds, so this path is kept short

@@ -192,6 +192,41 @@ class Engine:
         progress: Callable[[], object] | None,
     ) -> None: ...
 
+class CudaEngine:
+    def __init__(self, plan: Plan, fused: bool = True) -> None: ...
+    @property
+    def passes(self) -> str: ...
+    @overload
+    def forward(self, parameters: _Float, images: NDArray[np.uint8] | _Float) -> _Float: ...
+    @overload
+    def forward(self, parameters: _Float, images: DeviceArray) -> DeviceArray: ...
+    def evaluate(
+        self, parameters: _Float, images: NDArray[np.uint8] | _Float, labels: _Int, loss: Mapping[str, Any]
+    ) -> tuple[float, int]: ...
+    def loss_and_gradients(
+        self,
+        parameters: _Float,
+        images: NDArray[np.uint8] | _Float,
+        labels: _Int,
+        loss: Mapping[str, Any],
+        gradients: _Float,
+    ) -> tuple[float, int]: ...
+    def train(
+        self,
+        parameters: _Float,
+        state: _Float,
+        images: NDArray[np.uint8] | _Float,
+        labels: _Int,
+        order: _Int,
+        batch_size: int,
+        learning_rates: NDArray[np.float64],
+        optimizer: Mapping[str, Any],
+        loss: Mapping[str, Any],
+        totals: NDArray[np.float64],
+        progress: Callable[[], object] | None,
+    ) -> None: ...
+    def forget(self) -> None: ...
+
 def set_threads(threads: int) -> None: ...
 def get_threads() -> int: ...
 def configuration() -> int: ...

@@ -9,7 +9,7 @@ import click
 
 from .. import _core
 from ..checkpoint import load_net
-from ..trainer import resolve_device
+from .._device import resolve_device
 from . import options
 from .data import data, load
 

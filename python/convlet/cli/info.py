@@ -22,16 +22,24 @@ def info() -> None:
 
     from .. import __version__
 
-    reason = _core.cuda_status()
     facts = {
         "convlet": __version__,
         "Python": f"{platform.python_version()}, NumPy {np.__version__}, {platform.platform(terse=True)}",
         "CPU": _core.cpu_name(),
         "instruction set": f"{_core.isa()} of {', '.join(_core.available_isas())}",
         "threads": str(_core.get_threads()),
-        "CUDA device": f"none: {reason}" if reason else "yes",
+        "CUDA device": _cuda_device(),
         "data folders": ", ".join(map(str, _settings.data_dirs())),
     }
     width = max(map(len, facts))
     for name, fact in facts.items():
         click.echo(f"{name:<{width}}  {fact}")
+
+
+def _cuda_device() -> str:
+    if reason := _core.cuda_status():
+        return f"none: {reason}"
+    facts = _core.cuda_info()
+    return f"{facts['name']}, {facts['memory_bytes'] / 2**30:.0f} GiB" + (
+        ", emulated: for tests only" if facts["emulated"] else ""
+    )

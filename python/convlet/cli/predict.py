@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _core, datasets
 from ..checkpoint import SavedNet, load_net
-from ..trainer import resolve_device
+from .._device import resolve_device
 from . import options
 from .data import is_light
 

@@ -15,7 +15,7 @@ from .._files import check_folder
 from ..checkpoint import Checkpoint, SavedNet, describe, load_checkpoint, save_checkpoint, save_net
 from ..datasets import Dataset
 from ..history import History, Row
-from ..trainer import Trainer, resolve_device
+from ..trainer import Trainer
 from . import options
 from .data import background, data, load
 from .progress import display

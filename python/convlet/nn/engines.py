@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +18,23 @@ from .parameters import Store
 from .softmax import LogSoftmax, Softmax
 from .structure import Structure
 
-__all__ = ["Engines", "Entry", "Way", "plan"]
+__all__ = ["Engine", "Engines", "Entry", "Way", "machine_of", "plan"]
+
+Engine: TypeAlias = _core.Engine | _core.CudaEngine
 
 KEPT = 8  # plans and engines a net remembers; an engine of LeNet holds about 2 MB of activations a thread
 
 
 class Entry:
-    """The plan for one shape of image, and its engine for whoever holds the lock."""
+    """The plan for one shape of image, and its engines for whoever holds the lock."""
 
-    __slots__ = ("_engine", "busy", "plan")
+    __slots__ = ("_cuda_engine", "_engine", "busy", "plan")
 
     def __init__(self, made: _core.Plan) -> None:
         self.plan = made
         self.busy = threading.Lock()
         self._engine: _core.Engine | None = None
+        self._cuda_engine: _core.CudaEngine | None = None
 
     @property
     def engine(self) -> _core.Engine:
@@ -39,6 +42,13 @@ class Entry:
         if self._engine is None:
             self._engine = _core.Engine(self.plan, 0)
         return self._engine
+
+    @property
+    def cuda_engine(self) -> _core.CudaEngine:
+        """That on the GPU, likewise."""
+        if self._cuda_engine is None:
+            self._cuda_engine = _core.CudaEngine(self.plan)
+        return self._cuda_engine
 
 
 class Way(NamedTuple):
@@ -93,11 +103,17 @@ class Engines:
         self._lock = threading.Lock()
 
     @contextmanager
-    def engine(self, ops: Sequence[Op], input_shape: tuple[int, ...]) -> Iterator[_core.Engine]:
-        """The engine for images of that shape, for the calling thread alone."""
+    def engine(self, ops: Sequence[Op], input_shape: tuple[int, ...], device: str) -> Iterator[Engine]:
+        """The engine for images of that shape on ``"cpu"`` or ``"cuda"``, for the calling thread alone."""
         entry = self.entry(ops, input_shape)
         with entry.busy:
-            yield entry.engine
+            if device == "cpu":
+                yield entry.engine
+                return
+            try:
+                yield entry.cuda_engine
+            finally:
+                entry.cuda_engine.forget()  # the caller's arrays may hold other numbers the next time
 
     def entry(self, ops: Sequence[Op], input_shape: tuple[int, ...]) -> Entry:
         """Plan and engine for images of that shape that go through ``ops``."""
@@ -115,6 +131,13 @@ class Engines:
             self._entries.move_to_end(key)
             self._last = _Last(ops, input_shape, configuration, entry)
             return entry
+
+
+def machine_of(engine: Engine) -> dict[str, Any]:
+    """What computes, for the record."""
+    if isinstance(engine, _core.CudaEngine):
+        return {"gpu": _core.cuda_info()["name"], "passes": engine.passes}
+    return {"threads": engine.threads, "isa": _core.isa()}
 
 
 def plan(ops: Sequence[Op], input_shape: tuple[int, ...]) -> _core.Plan:

@@ -7,12 +7,26 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import SupportsIndex
+from typing import SupportsIndex, overload
 
 import numpy as np
 
 from .. import _core, functional
-from .._arrays import Array, Images, Labels, Numbers, aligned, as_images, as_integers, check_labels, integer
+from .._arrays import (
+    Array,
+    Images,
+    Labels,
+    Numbers,
+    Operand,
+    aligned,
+    as_array,
+    as_images,
+    as_integers,
+    check_labels,
+    integer,
+)
+from .._core import DeviceArray
+from .._device import resolve_device
 from .avg_pool2d import AvgPool2d
 from .conv2d import Conv2d
 from .cross_entropy import CrossEntropyLoss
@@ -46,16 +60,22 @@ class Network(Layer):
         """All layers, those of inner nets one by one, by name: ``0``, ``1.0``, ``1.1``, ..."""
         return dict(self.structure.ops)
 
-    def __call__(self, x: Numbers) -> Array:
+    @overload
+    def __call__(self, x: DeviceArray) -> DeviceArray: ...
+    @overload
+    def __call__(self, x: Numbers) -> Array: ...
+    def __call__(self, x: Numbers | DeviceArray) -> Operand:
         """Run the net on images, which is inference: nothing is remembered for a backward pass.
 
         Args:
             x: uint8, scaled by 1/255 on the way, or of a floating-point type: (N, C, H, W), or (N, F) if the
                 first layer that cares for shapes is dense, or (N, ...) if it flattens. One image, without N,
-                is taken too, except where the net begins by flattening.
+                is taken too, except where the net begins by flattening. Images on the GPU (a
+                ``convlet.cuda.DeviceArray`` of uint8 or float32) are computed there.
 
         Returns:
-            The last layer's output, float32: (N, K) for a classifier, or (K,) for one image.
+            The last layer's output, float32: (N, K) for a classifier, or (K,) for one image; on the GPU
+            where x is.
 
         Raises:
             TypeError: an array of other numbers.
@@ -70,12 +90,12 @@ class Network(Layer):
         op = type(self).__name__
         images, alone = self._enter(op, x)
         y = self._forward(op, images)
-        if images is x:
+        if images is x and isinstance(images, np.ndarray):
             self._way = Way.of(self.structure, images, self._entry(op, images.shape[1:]))
-        return y[0] if alone else y
+        return y.reshape(y.shape[1:]) if alone else y
 
     def predict(self, x: Numbers) -> Labels:
-        """The index of the largest output, the likeliest class, for each image: (N,), int64.
+        """The index of the largest output, the likeliest class, for each image: (N,), int64, NumPy's.
 
         Args:
             x: as :meth:`__call__`.
@@ -85,11 +105,11 @@ class Network(Layer):
             ValueError: as :meth:`__call__`.
         """
         images, alone = self._enter("predict", x)
-        classes: Labels = self._forward("predict", images).argmax(axis=1)
+        classes: Labels = _on_host(self._forward("predict", images)).argmax(axis=1)
         return classes[0] if alone else classes
 
     def predict_proba(self, x: Numbers) -> Array:
-        """The probability of every class for each image, softmax of the outputs: (N, K).
+        """The probability of every class for each image, softmax of the outputs: (N, K), NumPy's.
 
         A net that ends with Softmax or LogSoftmax gives them itself.
 
@@ -101,7 +121,7 @@ class Network(Layer):
             ValueError: as :meth:`__call__`.
         """
         images, alone = self._enter("predict_proba", x)
-        y = self._forward("predict_proba", images)
+        y = _on_host(self._forward("predict_proba", images))
         last = self.structure.sequence[-1] if self.structure.sequence else None
         if isinstance(last, LogSoftmax):
             y = np.exp(y)
@@ -109,13 +129,16 @@ class Network(Layer):
             y = functional.softmax(y, dim=1)
         return y[0] if alone else y
 
-    def evaluate(self, x: Numbers, y: Numbers, loss: CrossEntropyLoss | None = None) -> tuple[float, float]:
+    def evaluate(
+        self, x: Numbers, y: Numbers, loss: CrossEntropyLoss | None = None, *, device: str = "cpu"
+    ) -> tuple[float, float]:
         """How well the net does on images whose classes are known.
 
         Args:
             x: images, (N, ...) as :meth:`__call__`.
             y: class indices, (N,), of any integer type.
             loss: plain cross-entropy if there is none.
+            device: ``"cpu"``, ``"cuda"``, or ``"auto"`` for the GPU where one can be used.
 
         Returns:
             ``(loss, accuracy)``: the loss reduced as it says, a mean or a sum over all images, in nats, and
@@ -129,7 +152,8 @@ class Network(Layer):
         op, loss = "evaluate", loss or CrossEntropyLoss()
         images, labels, parameters = self.case(op, x, y, loss)
         counts = labels != loss.ignore_index
-        with self._engines.engine(self.structure.sequence, images.shape[1:]) as engine:
+        where = resolve_device(device, op)
+        with self._engines.engine(self.structure.sequence, images.shape[1:], where) as engine:
             total, correct = engine.evaluate(parameters, images, labels, loss.spec())
         if loss.reduction == "mean":
             total /= (
@@ -138,7 +162,7 @@ class Network(Layer):
         return float(total), correct / max(1, int(counts.sum()))
 
     def loss_and_gradients(
-        self, x: Numbers, y: Numbers, loss: CrossEntropyLoss | None = None
+        self, x: Numbers, y: Numbers, loss: CrossEntropyLoss | None = None, *, device: str = "cpu"
     ) -> tuple[float, dict[str, Array]]:
         """The loss on a batch and its gradient for every parameter, for training loops of one's own.
 
@@ -146,6 +170,7 @@ class Network(Layer):
             x: images, (N, ...) as :meth:`__call__`.
             y: class indices, (N,), of any integer type.
             loss: plain cross-entropy if there is none.
+            device: ``"cpu"``, ``"cuda"``, or ``"auto"`` for the GPU where one can be used.
 
         Returns:
             ``(loss, gradients)``: the loss reduced as it says, and new float32 arrays under the names of
@@ -158,8 +183,8 @@ class Network(Layer):
         """
         op, loss = "loss_and_gradients", loss or CrossEntropyLoss()
         images, labels, parameters = self.case(op, x, y, loss)
-        gradients = aligned(parameters.shape)
-        with self._engines.engine(self.structure.sequence, images.shape[1:]) as engine:
+        gradients, where = aligned(parameters.shape), resolve_device(device, op)
+        with self._engines.engine(self.structure.sequence, images.shape[1:], where) as engine:
             value, _ = engine.loss_and_gradients(parameters, images, labels, loss.spec(), gradients)
         named, start = {}, 0
         for name, array in self.parameters().items():
@@ -252,9 +277,10 @@ class Network(Layer):
             TypeError: an array of other numbers than uint8 or floating-point.
             ValueError: a shape that the first layers do not take.
         """
-        images, alone = self._enter(op, x)
+        images, alone = self._enter(op, as_array(op, "x", x))
         if alone:
             raise ValueError(f"{op}: expected x with a batch axis, (N, ...), got {images.shape[1:]}")
+        assert not isinstance(images, DeviceArray)
         return images
 
     def case(self, op: str, x: Numbers, y: Numbers, loss: CrossEntropyLoss) -> tuple[Images, Labels, Array]:
@@ -310,13 +336,15 @@ class Network(Layer):
         except ValueError as error:
             raise ValueError(f"{op}: expected images that the layers take, got {shape}: {error}") from error
 
-    def _forward(self, op: str, images: Images) -> Array:
+    def _forward(self, op: str, images: Images | DeviceArray) -> Operand:
         entry = self._entry(op, images.shape[1:])
         parameters = self.structure.slots.gather()[0]
         with entry.busy:
+            if isinstance(images, DeviceArray):
+                return entry.cuda_engine.forward(parameters, images)
             return entry.engine.forward(parameters, images)
 
-    def _enter(self, op: str, x: Numbers) -> tuple[Images, bool]:
+    def _enter(self, op: str, x: Numbers | DeviceArray) -> tuple[Images | DeviceArray, bool]:
         """A batch as the engine takes it, and whether x was a single image without N."""
         images = as_images(op, "x", x)
         first = self.structure.entrance
@@ -333,7 +361,7 @@ class Network(Layer):
                 raise ValueError(f"{op}: expected x of shape (N, C, H, W) or (N, F), got {images.shape}")
             return images, False
         alone = images.ndim == len(image)
-        batch = images[np.newaxis] if alone else images
+        batch = images.reshape((1, *images.shape)) if alone else images
         sizes = batch.shape[1:]
         if len(sizes) != len(image) or (isinstance(image[0], int) and sizes[0] != image[0]):
             one = ", ".join(map(str, image))
@@ -341,3 +369,7 @@ class Network(Layer):
                 f"{op}: expected x of shape (N, {one}) or, for one image, ({one}), got {images.shape}"
             )
         return batch, alone
+
+
+def _on_host(y: Operand) -> Array:
+    return y.to_numpy() if isinstance(y, DeviceArray) else y

@@ -2,6 +2,6 @@
 
 from .case import Data
 from .epoch import Progress, epoch_order
-from .trainer import Trainer, resolve_device
+from .trainer import Trainer
 
-__all__ = ["Data", "Progress", "Trainer", "epoch_order", "resolve_device"]
+__all__ = ["Data", "Progress", "Trainer", "epoch_order"]

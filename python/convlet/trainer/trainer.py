@@ -11,29 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from .._arrays import Array, Labels, choice, flag, integer
+from .._arrays import Array, Labels, flag, integer
+from .._device import resolve_device
 from ..checkpoint import Checkpoint
 from ..history import History, Row
 from ..nn import CrossEntropyLoss, Sequential
+from ..nn.engines import Engine, machine_of
 from ..optim import Optimizer
 from .case import Case, Data, case_of
 from .epoch import Epoch, Progress, epoch_order
 
-__all__ = ["Trainer", "resolve_device"]
+__all__ = ["Trainer"]
 
 _POINTS = 5  # running figures that the history keeps of each epoch, as many as the book draws
-
-
-def resolve_device(device: str) -> str:
-    """What ``"auto"``, ``"cpu"`` or ``"cuda"`` comes to on this machine.
-
-    Raises:
-        ValueError: another word.
-        RuntimeError: ``"cuda"`` where it cannot be used; the message says why.
-    """
-    if choice("Trainer", "device", device, ("auto", "cpu", "cuda")) == "cuda":
-        raise RuntimeError(f"Trainer: device 'cuda' cannot be used: {_core.cuda_status()}")
-    return "cpu"
 
 
 class Trainer:
@@ -43,7 +33,9 @@ class Trainer:
         net: updated in place.
         optimizer: keeps its state from one :meth:`fit` to the next.
         loss: what is minimised.
-        device: ``"cpu"``, ``"cuda"``, or ``"auto"`` for the fastest that can be used.
+        device: ``"cpu"``, ``"cuda"``, or ``"auto"`` for the GPU where one can be used. The net's parameters
+            stay in the computer's memory, true after every epoch; images and labels are copied to the GPU
+            once, at the beginning of :meth:`fit`.
         threads: of the CPU; ``None`` for the library's default. The result does not depend on them.
 
     Raises:
@@ -121,11 +113,10 @@ class Trainer:
         shape, count = case.images.shape[1:], len(case.labels)
         if test is not None and test.images.shape[1:] != shape:
             raise ValueError(f"fit: expected validation images of {shape}, got {test.images.shape[1:]}")
-        engine = _core.Engine(self.net.plan(shape), self.threads)
+        engine = self._engine(shape)
         settings = self._settings(case, batch_size, seed, shuffle)
         self._start(settings, resume)
-        machine = {"device": self.device, "threads": engine.threads, "isa": _core.isa()}
-        self.history.config = {**settings, "epochs": epochs, **machine}
+        self.history.config = {**settings, "epochs": epochs, "device": self.device, **machine_of(engine)}
         steps = -(-count // batch_size)
         started = time.perf_counter() - self.history.total_seconds
         try:
@@ -164,9 +155,13 @@ class Trainer:
             history=History(history, history.config, history.total_seconds, history.within),
         )
 
+    def _engine(self, shape: tuple[int, ...]) -> Engine:
+        plan = self.net.plan(shape)
+        return _core.CudaEngine(plan) if self.device == "cuda" else _core.Engine(plan, self.threads)
+
     def _train(
         self,
-        engine: _core.Engine,
+        engine: Engine,
         parameters: Array,
         case: Case,
         order: Labels,
@@ -198,7 +193,7 @@ class Trainer:
             epoch.seconds = time.perf_counter() - started
             self.optimizer.steps_done = epoch.steps_before + int(epoch.totals[0])
 
-    def _test(self, engine: _core.Engine, parameters: Array, test: Case) -> tuple[float, float]:
+    def _test(self, engine: Engine, parameters: Array, test: Case) -> tuple[float, float]:
         loss, correct = engine.evaluate(parameters, test.images, test.labels, self.loss.spec())
         return loss / test.loss_divisor, correct / (len(test.labels) * test.counted_share)
 
