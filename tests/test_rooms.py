@@ -28,6 +28,7 @@ ROOMS = {
         "engine/",
         "bindings/",
         "cuda/device.h",
+        "cuda/ops.h",
     ),
     "cuda": ("convlet/", "engine/plan.h", "cuda/"),
 }
@@ -48,6 +49,7 @@ ORDER = [
     "_core",
     "_settings",
     "_arrays",
+    "cuda",
     "_files",
     "functional",
     "nn",
@@ -65,7 +67,18 @@ ORDER = [
     "__main__",
     "__init__",
 ]
-KNOW_CORE = {"_settings", "functional", "nn", "optim", "trainer", "detect", "cli", "__init__"}
+KNOW_CORE = {
+    "_settings",
+    "_arrays",
+    "cuda",
+    "functional",
+    "nn",
+    "optim",
+    "trainer",
+    "detect",
+    "cli",
+    "__init__",
+}
 
 FILE_LINES, FUNCTION_LINES = 450, 70
 UNFINISHED = "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK", "NotImplemented" + "Error"))

@@ -18,16 +18,17 @@ _settings.apply()
 from . import functional, nn, optim, reference  # noqa: E402  (the compiled module is set up before its first use)
 
 if TYPE_CHECKING:
+    from . import cuda as cuda
     from . import datasets as datasets
     from .history import History as History
     from .trainer import Trainer as Trainer
 
     __version__: str
 
-__all__ = ["History", "Trainer", "datasets", "functional", "nn", "optim", "reference"]
+__all__ = ["History", "Trainer", "cuda", "datasets", "functional", "nn", "optim", "reference"]
 
 # What inference does not need is loaded when it is first asked for.
-_LATER = {"datasets": "datasets", "History": "history", "Trainer": "trainer"}
+_LATER = {"cuda": "cuda", "datasets": "datasets", "History": "history", "Trainer": "trainer"}
 
 
 def __getattr__(name: str) -> Any:
