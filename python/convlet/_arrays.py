@@ -97,7 +97,9 @@ def as_operand(op: str, name: str, x: Numbers) -> Operand:
 
 
 @overload
-def as_images(op: str, name: str, x: DeviceArray) -> DeviceArray: ...
+def as_images(  # type: ignore[overload-overlap]
+    op: str, name: str, x: DeviceArray
+) -> DeviceArray: ...
 @overload
 def as_images(op: str, name: str, x: Numbers) -> Images: ...
 def as_images(op: str, name: str, x: Numbers | DeviceArray) -> Images | DeviceArray:

@@ -28,7 +28,7 @@ def evaluate(weights: Path, data: str | None, data_dir: str | None, device: str,
     Prints the loss and the accuracy of the net in WEIGHTS on a data set's test images; without --data, on
     those of the set that it was trained on.
     """
-    resolve_device(device)
+    device = resolve_device(device)
     if threads is not None:
         _core.set_threads(threads)
     saved = load_net(weights)
@@ -40,7 +40,7 @@ def evaluate(weights: Path, data: str | None, data_dir: str | None, device: str,
             f"{len(saved.classes)}"
         )
     started = time.perf_counter()
-    loss, accuracy = saved.net.evaluate(test.images, test.labels)
+    loss, accuracy = saved.net.evaluate(test.images, test.labels, device=device)
     speed = len(test) / (time.perf_counter() - started)
     click.echo(
         f"{test.name}  loss {loss:.3f}  test acc {accuracy:.3f}  {len(test):,} images  {speed:,.0f} images/s"

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from .. import _core, nn, optim, plots, recipes
+from .._device import resolve_device
 from .._files import check_folder
 from ..checkpoint import Checkpoint, SavedNet, describe, load_checkpoint, save_checkpoint, save_net
 from ..datasets import Dataset
@@ -46,7 +47,7 @@ def train(device: str, threads: int | None, out: Path | None, resume: bool, **gi
     Keeps its weights, figures and curves. Without options it follows the recipe d2l (10 epochs, batches of
     256, learning rate 0.9, seed 0) on the built-in digits, into runs/<time>-<data>.
     """
-    resolve_device(device)
+    device = resolve_device(device)
     if not resume:
         settings, checkpoint = resolve(given), None
         folder = out or _new_folder(settings)
@@ -65,11 +66,16 @@ def train(device: str, threads: int | None, out: Path | None, resume: bool, **gi
     saved = SavedNet(net, train_set.images.shape[1:], train_set.classes, looks)
     click.echo(
         f"LeNet, {net.parameter_count:,} parameters; {train_set.name}, {len(train_set):,} images to train on "
-        f"and {len(test_set):,} to test with; {trainer.device}, {threads or _core.get_threads()} threads, "
-        f"{_core.isa()}"
+        f"and {len(test_set):,} to test with; {_machine(device, threads)}"
     )
     _fit(trainer, train_set, test_set, settings, folder, checkpoint, {**describe(saved), **settings.note()})
     _finish(trainer.history, saved, settings, folder)
+
+
+def _machine(device: str, threads: int | None) -> str:
+    if device == "cuda":
+        return f"cuda, {_core.cuda_info()['name']}"
+    return f"cpu, {threads or _core.get_threads()} threads, {_core.isa()}"
 
 
 def _new_folder(settings: Settings) -> Path:

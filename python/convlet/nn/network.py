@@ -61,7 +61,7 @@ class Network(Layer):
         return dict(self.structure.ops)
 
     @overload
-    def __call__(self, x: DeviceArray) -> DeviceArray: ...
+    def __call__(self, x: DeviceArray) -> DeviceArray: ...  # type: ignore[overload-overlap]
     @overload
     def __call__(self, x: Numbers) -> Array: ...
     def __call__(self, x: Numbers | DeviceArray) -> Operand:
