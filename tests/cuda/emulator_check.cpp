@@ -182,7 +182,7 @@ void faults_in_blocks() {
                  [] { launch("diverge", diverge, blocks(1, 64), nullptr, 10); });
   in_every_order("two kinds of barriers", "waits at __syncthreads",
                  [] { launch("two_barriers", two_barriers, blocks(1, 64), nullptr); });
-  in_every_order("shuffle without its lanes", " a shuffle", [] {
+  in_every_order("shuffle without its lanes", "a shuffle", [] {
     const Array<int> y(32);
     launch("lonely_shuffle", lonely_shuffle, blocks(1, 32), nullptr, y.data);
   });
