@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cuda/emulated/memory.h"
+#include "cuda/emulated/checks.h"
 #include "cuda/emulated/order.h"
 #include "cuda/emulated/state.h"
 
@@ -31,6 +31,7 @@ const char* name_of(const Request& request) {
 
 void thread_main(void* argument) {
   auto* thread = static_cast<Thread*>(argument);
+  running_here = true;
   running_block().launch->call->run();
   thread->done = true;
 }
@@ -69,6 +70,7 @@ void abandon_launch() {
 
 // The thread gives way, unless its coming completes what it waits for.
 void Block::wait(const Request& request) {
+  const Quiet quiet;
   Thread& thread = *current;
   thread.request = request;
   if (request.kind == Request::Kind::Warp) release_warp();
@@ -125,6 +127,7 @@ void Block::turn(Thread& thread) {
     thread.stack = fibres().take();
     fibres().start(thread.stack, &thread_main, &thread);
   }
+  running_here = false;
   if (thread.done) fibres().give_back(thread.stack);
 }
 
@@ -185,6 +188,7 @@ bool run_grid(const Launch& launch) {
   Block& block = running_block();
   block.launch = &launch;
   block.abandoned = false;
+  begin_launch();
   const std::uint64_t threads = count(launch.block);
   bool whole = true;
   for (OrderedRange blocks(count(launch.grid)); whole && !blocks.empty();) {
@@ -195,9 +199,8 @@ bool run_grid(const Launch& launch) {
       block.threads[i].index = unravel(i, launch.block);
       block.threads[i].number = static_cast<unsigned>(i);
     }
-    begin_block(launch.shared_bytes);
+    begin_block(block.number, launch.shared_bytes);
     whole = block.run();
-    end_block();
   }
   if (!whole) fibres().abandon();
   return whole;
