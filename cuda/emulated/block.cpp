@@ -32,7 +32,7 @@ const char* name_of(const Request& request) {
 void thread_main(void* argument) {
   auto* thread = static_cast<Thread*>(argument);
   running_here = true;
-  running_block().launch->call->run();
+  running.launch->call->run();
   thread->done = true;
 }
 
@@ -53,18 +53,15 @@ std::uint64_t outcome(Barrier barrier, const std::vector<Thread>& threads) {
 
 }  // namespace
 
-Block& running_block() {
-  static auto* block = new Block;
-  return *block;
-}
+Block running;
 
 std::string place() {
-  const Block& block = running_block();
+  const Block& block = running;
   return "thread " + text(block.current->index) + " of block " + text(block.index) + " of " + block.launch->name;
 }
 
 void abandon_launch() {
-  running_block().abandoned = true;
+  running.abandoned = true;
   fibres().end();
 }
 
@@ -185,7 +182,7 @@ bool Block::run() {
 }
 
 bool run_grid(const Launch& launch) {
-  Block& block = running_block();
+  Block& block = running;
   block.launch = &launch;
   block.abandoned = false;
   begin_launch();
@@ -206,19 +203,18 @@ bool run_grid(const Launch& launch) {
   return whole;
 }
 
-uint3 thread_index() noexcept { return running_block().current->index; }
-uint3 block_index() noexcept { return running_block().index; }
-dim3 block_size() noexcept { return running_block().launch->block; }
-dim3 grid_size() noexcept { return running_block().launch->grid; }
+uint3 thread_index() noexcept { return running.current->index; }
+uint3 block_index() noexcept { return running.index; }
+dim3 block_size() noexcept { return running.launch->block; }
+dim3 grid_size() noexcept { return running.launch->grid; }
 
 int wait_for_block(Barrier kind, int predicate) {
   Request request;
   request.kind = Request::Kind::Block;
   request.barrier = kind;
   request.value = predicate != 0;
-  Block& block = running_block();
-  block.wait(request);
-  return static_cast<int>(block.current->request.value);
+  running.wait(request);
+  return static_cast<int>(running.current->request.value);
 }
 
 std::uint64_t wait_for_warp(Collective kind, unsigned lanes, std::uint64_t value, int source) {
@@ -228,28 +224,27 @@ std::uint64_t wait_for_warp(Collective kind, unsigned lanes, std::uint64_t value
   request.lanes = lanes;
   request.value = value;
   request.source = source;
-  Block& block = running_block();
-  block.wait(request);
-  return block.current->request.value;
+  running.wait(request);
+  return running.current->request.value;
 }
 
 int source_lane(int lane, int width) {
-  const int own = static_cast<int>(running_block().current->lane());
+  const int own = static_cast<int>(running.current->lane());
   return own / width * width + (lane & (width - 1));
 }
 
 int source_lane_up(int delta, int width) {
-  const int own = static_cast<int>(running_block().current->lane());
+  const int own = static_cast<int>(running.current->lane());
   return own % width - delta < 0 ? own : own - delta;
 }
 
 int source_lane_down(int delta, int width) {
-  const int own = static_cast<int>(running_block().current->lane());
+  const int own = static_cast<int>(running.current->lane());
   return own % width + delta >= width ? own : own + delta;
 }
 
 int source_lane_xor(int bits, int width) {
-  const int own = static_cast<int>(running_block().current->lane());
+  const int own = static_cast<int>(running.current->lane());
   const int other = own ^ bits;
   return other / width > own / width ? own : other;
 }

@@ -142,7 +142,7 @@ void check_atomic(const void* address, std::size_t bytes) {
 void check_elsewhere(std::uintptr_t address, std::size_t bytes, Access access) {
   const Quiet quiet;
   static Range constants;
-  const Block& block = running_block();
+  const Block& block = running;
   if (block.current->stack->holds(address)) return;
   if (!constants.holds(address)) constants = loaded_range(address);
 #ifndef __linux__

@@ -1,5 +1,5 @@
 // conv2d on the device against the CPU's.
-#include "check.h"
+#include "compare.h"
 #include "cuda/kernels/tile_shape.h"
 #include "cuda/ops.h"
 #include "ops/ops.h"

@@ -1,5 +1,5 @@
 // linear on the device against the CPU's; and how tiles are chosen.
-#include "check.h"
+#include "compare.h"
 #include "cuda/kernels/tile_shape.h"
 #include "cuda/ops.h"
 #include "ops/ops.h"

@@ -9,7 +9,7 @@
 #include <map>
 #include <string>
 
-#include "check.h"
+#include "compare.h"
 #include "cuda/emulated/emulated.h"
 #include "isa/dispatch.h"
 

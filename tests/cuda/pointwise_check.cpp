@@ -1,5 +1,5 @@
 // Activations, bytes and optimizers on the device against the CPU's, bit by bit.
-#include "check.h"
+#include "compare.h"
 #include "cuda/ops.h"
 #include "engine/update.h"
 #include "isa/dispatch.h"

@@ -1,5 +1,5 @@
 // Pooling on the device against the CPU's: forward and backward, bit by bit.
-#include "check.h"
+#include "compare.h"
 #include "cuda/ops.h"
 #include "ops/ops.h"
 

@@ -1,7 +1,7 @@
 // Softmax and cross-entropy on the device against the CPU's, bit by bit.
 #include <algorithm>
 
-#include "check.h"
+#include "compare.h"
 #include "cuda/ops.h"
 #include "ops/ops.h"
 
