@@ -1,6 +1,6 @@
 """Trains the article's LeNet on Fashion-MNIST from ten seeds, and compares their means with the book's.
 
-    python benchmarks/ten_seeds.py [--seeds 10] [--data-dir DIR] [--out FILE.md]
+    python benchmarks/ten_seeds.py [--seeds 10] [--device cpu|cuda] [--data-dir DIR] [--out FILE.md]
 
 The published figures are of 33 printed runs of the book's cell, which spread too widely to judge by one:
 training loss 0.455-0.512 (median 0.469), training accuracy 0.803-0.831 (0.824), test accuracy 0.761-0.826
@@ -40,10 +40,12 @@ PUBLISHED = {
 }
 
 
-def train(data: datasets.Dataset, test: datasets.Dataset, recipe: recipes.Recipe, seed: int) -> Row:
+def train(
+    data: datasets.Dataset, test: datasets.Dataset, recipe: recipes.Recipe, seed: int, device: str
+) -> Row:
     """The last epoch's figures of a run that `convlet train --seed` repeats."""
     net = nn.LeNet().initialize(recipe.scheme, seed)
-    trainer = Trainer(net, optim.SGD(lr=recipe.lr), nn.CrossEntropyLoss(), device="cpu")
+    trainer = Trainer(net, optim.SGD(lr=recipe.lr), nn.CrossEntropyLoss(), device)
     return trainer.fit(data, test, recipe.epochs, recipe.batch_size, seed)[-1]
 
 
@@ -72,6 +74,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=10, help="runs from seeds 0, 1, ...")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--data-dir", type=Path, help="where Fashion-MNIST is, besides $CONVLET_DATA")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there too")
     arguments = parser.parse_args()
@@ -83,7 +86,7 @@ def main() -> int:
         return 2
     rows = []
     for seed in range(arguments.seeds):
-        rows.append(train(train_set, test_set, recipe, seed))
+        rows.append(train(train_set, test_set, recipe, seed, arguments.device))
         print(f"seed {seed}: {rows[-1].line(recipe.epochs)}", file=sys.stderr, flush=True)
     text, passes = verdict(rows)
     print(text, end="")

@@ -33,6 +33,6 @@ def test_seeds_train_the_recipe_on_given_data():
 
     ten_seeds = importlib.import_module("ten_seeds")
     train, test = datasets.Digits(train=True, size=300), datasets.Digits(train=False, size=50)
-    rows = [ten_seeds.train(train, test, recipes.get("d2l"), seed) for seed in (0, 0, 1)]
+    rows = [ten_seeds.train(train, test, recipes.get("d2l"), seed, "cpu") for seed in (0, 0, 1)]
     assert rows[0].epoch == 10
     assert rows[0].train_loss == rows[1].train_loss != rows[2].train_loss

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from convlet import nn
+from cuda_runs import LOSS, assert_gradients_agree, cuda_run, gradients, losses
 from engine_run import ADAM, CROSS_ENTROPY, SGD, EngineRun
-from engines import LOSS, assert_gradients_agree, cuda_run, gradients, losses
 from networks import LENET, NETWORKS, RELU_MAX_POOL, Network, random_network
 from tolerances import assert_same_bits
 
@@ -227,7 +227,10 @@ def test_every_loss_agrees_with_the_cpu(device: str, options: dict, fused: bool)
         one.train(images, labels, 4, 0.01)
     np.testing.assert_allclose(run.totals, expected.totals, rtol=1e-5)
     on_device = run.engine.evaluate(run.parameters, images, labels, loss)
-    assert on_device == (pytest.approx(expected.engine.evaluate(run.parameters, images, labels, loss)[0]), on_device[1])
+    assert on_device == (
+        pytest.approx(expected.engine.evaluate(run.parameters, images, labels, loss)[0]),
+        on_device[1],
+    )
 
 
 @pytest.mark.parametrize("fused", [True, False], ids=["fused", "layer by layer"])

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from .. import _core
-from ..checkpoint import load_net
 from .._device import resolve_device
+from ..checkpoint import load_net
 from . import options
 from .data import data, load
 

@@ -8,8 +8,8 @@ import click
 import numpy as np
 
 from .. import _core, datasets
-from ..checkpoint import SavedNet, load_net
 from .._device import resolve_device
+from ..checkpoint import SavedNet, load_net
 from . import options
 from .data import is_light
 
