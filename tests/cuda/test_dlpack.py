@@ -235,9 +235,17 @@ REFUSED = {
     "boolean": (numbers(2, kind="bool"), {"dtype": (BOOL, 8, 1)}, "float32, int64 or uint8, got bool"),
     "bfloat16": (numbers(2), {"dtype": (BFLOAT, 16, 1)}, "float32, int64 or uint8, got bfloat16"),
     "unknown": (numbers(2), {"dtype": (99, 8, 1)}, "float32, int64 or uint8, got type 99 of 8"),
-    "vectors": (numbers(2), {"dtype": (FLOAT, 32, 4)}, "float32, int64 or uint8, got float32 in vectors of 4"),
+    "vectors": (
+        numbers(2),
+        {"dtype": (FLOAT, 32, 4)},
+        "float32, int64 or uint8, got float32 in vectors of 4",
+    ),
     "on a GPU": (numbers(2), {"said": (CUDA, 1)}, "an array on the CPU, got Lender on cuda:1"),
-    "on another device": (numbers(2), {"said": (8, 2)}, r"an array on the CPU, got Lender on device \(8, 2\)"),
+    "on another device": (
+        numbers(2),
+        {"said": (8, 2)},
+        r"an array on the CPU, got Lender on device \(8, 2\)",
+    ),
 }
 
 
