@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "cuda/emulated/language.h"
-#include "cuda/emulated/memory.h"
+#include "cuda/emulated/checks.h"
 
 namespace {
 

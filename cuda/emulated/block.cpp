@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cuda/emulated/memory.h"
+#include "cuda/emulated/checks.h"
 #include "cuda/emulated/order.h"
 #include "cuda/emulated/state.h"
 
@@ -31,7 +31,8 @@ const char* name_of(const Request& request) {
 
 void thread_main(void* argument) {
   auto* thread = static_cast<Thread*>(argument);
-  running_block().launch->call->run();
+  running_here = true;
+  running.launch->call->run();
   thread->done = true;
 }
 
@@ -52,23 +53,21 @@ std::uint64_t outcome(Barrier barrier, const std::vector<Thread>& threads) {
 
 }  // namespace
 
-Block& running_block() {
-  static auto* block = new Block;
-  return *block;
-}
+Block running;
 
 std::string place() {
-  const Block& block = running_block();
+  const Block& block = running;
   return "thread " + text(block.current->index) + " of block " + text(block.index) + " of " + block.launch->name;
 }
 
 void abandon_launch() {
-  running_block().abandoned = true;
+  running.abandoned = true;
   fibres().end();
 }
 
 // The thread gives way, unless its coming completes what it waits for.
 void Block::wait(const Request& request) {
+  const Quiet quiet;
   Thread& thread = *current;
   thread.request = request;
   if (request.kind == Request::Kind::Warp) release_warp();
@@ -125,6 +124,7 @@ void Block::turn(Thread& thread) {
     thread.stack = fibres().take();
     fibres().start(thread.stack, &thread_main, &thread);
   }
+  running_here = false;
   if (thread.done) fibres().give_back(thread.stack);
 }
 
@@ -182,9 +182,10 @@ bool Block::run() {
 }
 
 bool run_grid(const Launch& launch) {
-  Block& block = running_block();
+  Block& block = running;
   block.launch = &launch;
   block.abandoned = false;
+  begin_launch();
   const std::uint64_t threads = count(launch.block);
   bool whole = true;
   for (OrderedRange blocks(count(launch.grid)); whole && !blocks.empty();) {
@@ -195,27 +196,25 @@ bool run_grid(const Launch& launch) {
       block.threads[i].index = unravel(i, launch.block);
       block.threads[i].number = static_cast<unsigned>(i);
     }
-    begin_block(launch.shared_bytes);
+    begin_block(block.number, launch.shared_bytes);
     whole = block.run();
-    end_block();
   }
   if (!whole) fibres().abandon();
   return whole;
 }
 
-uint3 thread_index() noexcept { return running_block().current->index; }
-uint3 block_index() noexcept { return running_block().index; }
-dim3 block_size() noexcept { return running_block().launch->block; }
-dim3 grid_size() noexcept { return running_block().launch->grid; }
+uint3 thread_index() noexcept { return running.current->index; }
+uint3 block_index() noexcept { return running.index; }
+dim3 block_size() noexcept { return running.launch->block; }
+dim3 grid_size() noexcept { return running.launch->grid; }
 
 int wait_for_block(Barrier kind, int predicate) {
   Request request;
   request.kind = Request::Kind::Block;
   request.barrier = kind;
   request.value = predicate != 0;
-  Block& block = running_block();
-  block.wait(request);
-  return static_cast<int>(block.current->request.value);
+  running.wait(request);
+  return static_cast<int>(running.current->request.value);
 }
 
 std::uint64_t wait_for_warp(Collective kind, unsigned lanes, std::uint64_t value, int source) {
@@ -225,28 +224,27 @@ std::uint64_t wait_for_warp(Collective kind, unsigned lanes, std::uint64_t value
   request.lanes = lanes;
   request.value = value;
   request.source = source;
-  Block& block = running_block();
-  block.wait(request);
-  return block.current->request.value;
+  running.wait(request);
+  return running.current->request.value;
 }
 
 int source_lane(int lane, int width) {
-  const int own = static_cast<int>(running_block().current->lane());
+  const int own = static_cast<int>(running.current->lane());
   return own / width * width + (lane & (width - 1));
 }
 
 int source_lane_up(int delta, int width) {
-  const int own = static_cast<int>(running_block().current->lane());
+  const int own = static_cast<int>(running.current->lane());
   return own % width - delta < 0 ? own : own - delta;
 }
 
 int source_lane_down(int delta, int width) {
-  const int own = static_cast<int>(running_block().current->lane());
+  const int own = static_cast<int>(running.current->lane());
   return own % width + delta >= width ? own : own + delta;
 }
 
 int source_lane_xor(int bits, int width) {
-  const int own = static_cast<int>(running_block().current->lane());
+  const int own = static_cast<int>(running.current->lane());
   const int other = own ^ bits;
   return other / width > own / width ? own : other;
 }

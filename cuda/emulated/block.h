@@ -60,7 +60,7 @@ struct Block {
   void report_stuck();
 };
 
-Block& running_block();
+extern Block running __attribute__((visibility("hidden")));
 
 // Runs all blocks, or up to the first finding; false then.
 bool run_grid(const Launch& launch);

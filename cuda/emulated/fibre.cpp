@@ -7,14 +7,7 @@
 #include <cstring>
 #include <new>
 
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-#endif
-#if defined(__SANITIZE_THREAD__) && defined(CONVLET_SANITIZED)
-#include <sanitizer/tsan_interface.h>
-#define CONVLET_REAL_TSAN
-#endif
+#include "cuda/emulated/sanitizers.h"
 
 // Saves the registers that a called function must keep, stores the stack pointer in *from, and goes on at `to`.
 extern "C" void convlet_switch(void** from, void* to) asm("convlet_switch") __attribute__((visibility("hidden")));
@@ -134,9 +127,7 @@ Stack* Fibres::take() {
 
 void Fibres::abandon() {
   free_ = all_;
-#ifdef __SANITIZE_ADDRESS__
-  for (Stack* stack : all_) __asan_unpoison_memory_region(stack->bottom(), Stack::kBytes);
-#endif
+  for (Stack* stack : all_) unpoison(stack->bottom(), Stack::kBytes);
 }
 
 void Fibres::enter(Stack* stack, void* position) {
@@ -145,11 +136,11 @@ void Fibres::enter(Stack* stack, void* position) {
   host_fibre_ = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(stack->sanitizer_fibre, 0);
 #endif
-#ifdef __SANITIZE_ADDRESS__
+#ifdef CONVLET_REAL_ASAN
   __sanitizer_start_switch_fiber(&host_fake_stack_, stack->bottom(), Stack::kBytes);
 #endif
   convlet_switch(&host_, position);
-#ifdef __SANITIZE_ADDRESS__
+#ifdef CONVLET_REAL_ASAN
   __sanitizer_finish_switch_fiber(host_fake_stack_, nullptr, nullptr);
 #endif
   running_ = nullptr;
@@ -163,7 +154,7 @@ void Fibres::start(Stack* stack, Function function, void* argument) {
 
 void Fibres::main() {
   Fibres& self = fibres();
-#ifdef __SANITIZE_ADDRESS__
+#ifdef CONVLET_REAL_ASAN
   __sanitizer_finish_switch_fiber(nullptr, &self.host_bottom_, &self.host_bytes_);
 #endif
   self.function_(self.argument_);
@@ -176,12 +167,12 @@ void Fibres::leave(void** position) {
 #ifdef CONVLET_REAL_TSAN
   __tsan_switch_to_fiber(host_fibre_, 0);
 #endif
-#ifdef __SANITIZE_ADDRESS__
+#ifdef CONVLET_REAL_ASAN
   void* fake_stack = nullptr;
   __sanitizer_start_switch_fiber(&fake_stack, host_bottom_, host_bytes_);
 #endif
   convlet_switch(position, host_);
-#ifdef __SANITIZE_ADDRESS__
+#ifdef CONVLET_REAL_ASAN
   __sanitizer_finish_switch_fiber(fake_stack, &host_bottom_, &host_bytes_);
 #endif
 }
@@ -190,7 +181,7 @@ void Fibres::end() {
 #ifdef CONVLET_REAL_TSAN
   __tsan_switch_to_fiber(host_fibre_, 0);
 #endif
-#ifdef __SANITIZE_ADDRESS__
+#ifdef CONVLET_REAL_ASAN
   __sanitizer_start_switch_fiber(nullptr, host_bottom_, host_bytes_);
 #endif
   void* nowhere;

@@ -3,7 +3,29 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "cuda/emulated/memory.h"
+#include "cuda/emulated/checks.h"
+#include "cuda/emulated/sanitizers.h"
+
+#ifndef CONVLET_REAL_TSAN
+
+namespace convlet::emulated {
+namespace {
+
+bool initialised = false;
+
+void check_read(const void* address, std::size_t bytes, std::size_t alignment) {
+  check<Access::Read>(reinterpret_cast<std::uintptr_t>(address), bytes, alignment);
+}
+
+void check_write(const void* address, std::size_t bytes, std::size_t alignment) {
+  check<Access::Write>(reinterpret_cast<std::uintptr_t>(address), bytes, alignment);
+}
+
+}  // namespace
+
+bool checking() { return initialised; }
+
+}  // namespace convlet::emulated
 
 using convlet::emulated::check_read;
 using convlet::emulated::check_write;
@@ -56,7 +78,7 @@ using convlet::emulated::check_write;
 
 extern "C" {
 
-void __tsan_init() {}
+void __tsan_init() { convlet::emulated::initialised = true; }
 void __tsan_func_entry(void*) {}
 void __tsan_func_exit(void*) {}
 void __tsan_vptr_read(void**) {}
@@ -94,3 +116,9 @@ void* __tsan_memset(void* to, int value, std::size_t bytes) {
 }
 
 }  // extern "C"
+
+#else
+
+bool convlet::emulated::checking() { return false; }
+
+#endif

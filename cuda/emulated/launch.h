@@ -32,13 +32,13 @@ struct KernelCall final : Call {
 };
 
 cudaError_t queue_launch(const char* name, const void* kernel, const dim3& grid, const dim3& block,
-                         std::size_t shared_bytes, cudaStream_t stream, std::unique_ptr<Call> call);
+                         std::size_t shared_bytes, cudaStream_t stream, std::shared_ptr<const Call> call);
 
 template <class... Parameters>
 cudaError_t launch(const char* name, void (*kernel)(Parameters...), const dim3& grid, const dim3& block,
                    std::size_t shared_bytes, cudaStream_t stream, Parameters... values) {
   return queue_launch(name, reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, stream,
-                      std::make_unique<KernelCall<Parameters...>>(kernel, values...));
+                      std::make_shared<KernelCall<Parameters...>>(kernel, values...));
 }
 
 }  // namespace convlet::emulated

@@ -1,10 +1,10 @@
 // Calls of the runtime about the device and its errors.
 #include <cstring>
 
-#include "cuda/emulated/memory.h"
 #include "cuda/emulated/state.h"
 
 using convlet::emulated::Entry;
+using convlet::emulated::driver_error;
 using convlet::emulated::state;
 
 namespace {
@@ -30,6 +30,7 @@ constexpr ErrorText kErrors[] = {
      "no kernel image is available for execution on the device"},
     {cudaErrorECCUncorrectable, "cudaErrorECCUncorrectable", "uncorrectable ECC error encountered"},
     {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
+    {cudaErrorIllegalState, "cudaErrorIllegalState", "the operation cannot be performed in the present state"},
     {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
     {cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
     {cudaErrorLaunchOutOfResources, "cudaErrorLaunchOutOfResources", "too many resources requested for launch"},
@@ -41,6 +42,8 @@ constexpr ErrorText kErrors[] = {
      "operation not permitted when stream is capturing"},
     {cudaErrorStreamCaptureInvalidated, "cudaErrorStreamCaptureInvalidated",
      "operation failed due to a previous error during capture"},
+    {cudaErrorStreamCaptureMerge, "cudaErrorStreamCaptureMerge",
+     "operation would result in a merge of separate capture sequences"},
     {cudaErrorStreamCaptureUnmatched, "cudaErrorStreamCaptureUnmatched", "capture was not initiated in this stream"},
     {cudaErrorStreamCaptureUnjoined, "cudaErrorStreamCaptureUnjoined", "capturing stream has unjoined work"},
     {cudaErrorStreamCaptureIsolation, "cudaErrorStreamCaptureIsolation",
@@ -61,12 +64,6 @@ const ErrorText& text_of(cudaError_t error) {
   return unknown;
 }
 
-// What stands in the way of any use of the device.
-cudaError_t driver_error() {
-  if (state().driver_version < 13000) return cudaErrorInsufficientDriver;
-  return state().devices == 0 ? cudaErrorNoDevice : cudaSuccess;
-}
-
 }  // namespace
 
 const char* cudaGetErrorName(cudaError_t error) { return text_of(error).name; }
@@ -85,19 +82,19 @@ cudaError_t cudaPeekAtLastError() {
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {
-  const Entry entry;
+  const Entry entry(Entry::Needs::Nothing);
   *version = state().driver_version;
   return entry.error();
 }
 
 cudaError_t cudaRuntimeGetVersion(int* version) {
-  const Entry entry;
-  *version = 13000;
+  const Entry entry(Entry::Needs::Nothing);
+  *version = convlet::emulated::kRuntimeVersion;
   return entry.error();
 }
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  const Entry entry;
+  const Entry entry(Entry::Needs::Nothing);
   *count = 0;
   if (!entry) return entry.error();
   const cudaError_t error = driver_error();
@@ -106,7 +103,7 @@ cudaError_t cudaGetDeviceCount(int* count) {
 }
 
 cudaError_t cudaSetDevice(int device) {
-  const Entry entry;
+  const Entry entry(Entry::Needs::Nothing);
   if (!entry) return entry.error();
   if (const cudaError_t error = driver_error()) return entry.result(error);
   return entry.result(device >= 0 && device < state().devices ? cudaSuccess : cudaErrorInvalidDevice);

@@ -1,6 +1,8 @@
 #include "cuda/emulated/state.h"
 
 #include "cuda/emulated/block.h"
+#include "cuda/emulated/queue.h"
+#include "cuda/emulated/streams.h"
 
 namespace convlet::emulated {
 namespace {
@@ -47,9 +49,30 @@ void report(cudaError_t error, const std::string& sentence) {
   abandon_launch();
 }
 
-Entry::Entry() : lock_(state().lock), error_(state().sticky) {
+cudaError_t driver_error() {
+  if (state().driver_version < kRuntimeVersion) return cudaErrorInsufficientDriver;
+  return state().devices == 0 ? cudaErrorNoDevice : cudaSuccess;
+}
+
+void reset() {
+  const std::lock_guard<std::recursive_mutex> lock(state().lock);
+  drop_all();
+  for (CUstream_st* stream : all_streams()) {
+    if (stream->place.capture) stream->place.capture->ended = true;
+    stream->place = {};
+  }
   State& all = state();
-  if (all.calls_to_fault > 0 && --all.calls_to_fault == 0) error_ = all.last = all.fault;
+  all.sticky = all.last = cudaSuccess;
+  all.finding.clear();
+  all.calls_to_fault = 0;
+  clear_log();
+}
+
+Entry::Entry(Needs needs) : lock_(state().lock), error_(state().sticky) {
+  State& all = state();
+  if (error_ == cudaSuccess && needs == Needs::Device) error_ = driver_error();
+  if (all.calls_to_fault > 0 && --all.calls_to_fault == 0) error_ = all.fault;
+  if (error_ != cudaSuccess) all.last = error_;
 }
 
 cudaError_t Entry::result(cudaError_t error) const {

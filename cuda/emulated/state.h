@@ -28,16 +28,23 @@ struct State {
 };
 
 State& state();
+constexpr int kRuntimeVersion = 13000;
 
 // Records a finding, if it is the first.
 void note(cudaError_t error, const std::string& sentence);
 // The same by a thread of a running block, which ends there.
 [[noreturn]] void report(cudaError_t error, const std::string& sentence);
 
+// What stands in the way of any use of the device.
+cudaError_t driver_error();
+// Of the launches; launch.cpp.
+void clear_log();
+
 // Opens every call of the runtime: holds the lock, and knows whether the call has already failed.
 class Entry {
  public:
-  Entry();
+  enum class Needs { Nothing, Device };
+  explicit Entry(Needs needs = Needs::Device);
   explicit operator bool() const { return error_ == cudaSuccess; }
   cudaError_t error() const { return error_; }
   // What the call returns; an error is kept for cudaGetLastError.
