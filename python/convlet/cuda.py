@@ -5,15 +5,15 @@
 >>> y = functional.conv2d(x, cuda.array(kernels))  # stays there
 >>> y.to_numpy()
 
-All arrays of a call lie on the device, and its results do too. Calls are queued and return at once; what brings
-numbers back to the CPU waits for them: ``to_numpy()``, ``item()``, and the check of labels in
-:func:`~convlet.functional.cross_entropy`. Nothing is copied from or to the device unless it is asked for, and no
-type is converted there.
+All arrays of a call lie on the device, and its results do too. Calls are queued and return at once; what
+brings numbers back to the CPU waits for them: ``to_numpy()``, ``item()``, and the check of labels in
+:func:`~convlet.functional.cross_entropy`. Nothing is copied from or to the device unless it is asked for, and
+no type is converted there.
 
 CuPy, PyTorch and JAX share arrays with convlet, both ways and without copies, by DLPack
-(``torch.from_dlpack(y)``, ``cuda.from_dlpack(tensor)``) or ``__cuda_array_interface__`` (``cupy.asarray(y)``). Each
-side makes its work wait for what the other has queued. The memory stays until both sides are done with it; the last
-to let go of memory that has been shared waits for the device.
+(``torch.from_dlpack(y)``, ``cuda.from_dlpack(tensor)``) or ``__cuda_array_interface__``
+(``cupy.asarray(y)``). Each side makes its work wait for what the other has queued. The memory stays until both sides are done with
+it; who lets go of it last waits for the device.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def is_available() -> bool:
 
 
 def status() -> str:
-    """Why no device can be used, in one line: no CUDA in the build, no driver, no GPU, a forked process; or ``""``."""
+    """Why no device can be used, in one line, or ``""``: for instance no GPU, or a forked process."""
     return _core.cuda_status()
 
 
@@ -76,7 +76,7 @@ def synchronize() -> None:
 
 
 def allocated_bytes() -> int:
-    """The device memory of all arrays that are still held, by convlet or by a library that they were lent to."""
+    """The memory of all device arrays that anybody still holds, also a library that they were lent to."""
     return _core.cuda_allocated_bytes()
 
 
@@ -84,8 +84,8 @@ def array(x: Numbers) -> DeviceArray:
     """A new array on the device, always a copy.
 
     Args:
-        x: numbers of any real type, an array on the CPU or on the device. float32, int64 and uint8 stay so; on
-            the way from the CPU other floating-point numbers become float32 and other integers int64.
+        x: numbers of any real type, an array on the CPU or on the device. float32, int64 and uint8 stay so;
+            on the way from the CPU other floating-point numbers become float32 and other integers int64.
 
     Raises:
         TypeError: an array that is not of real numbers, or one on the device of another type.
@@ -101,8 +101,8 @@ def as_device(x: Numbers) -> DeviceArray:
     """``x`` on the device: itself, or without a copy the array of another library, or else as :func:`array`.
 
     Args:
-        x: a :class:`DeviceArray`, an array with ``__dlpack__`` or ``__cuda_array_interface__`` on the device, or
-            whatever :func:`array` takes. What is not in C order is copied.
+        x: a :class:`DeviceArray`, an array on the device with ``__dlpack__`` or
+            ``__cuda_array_interface__``, or whatever :func:`array` takes. What is not in C order is copied.
 
     Raises:
         TypeError: as :func:`array`, or an array of another type or on another device.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import functional
-from .._arrays import Array, Numbers
+from .._arrays import Array, Numbers, Operand
 from .module import Op
 
 __all__ = ["ReLU", "Sigmoid", "Tanh"]
@@ -14,7 +14,7 @@ class ReLU(Op):
 
     kind = "relu"
 
-    def __call__(self, x: Numbers) -> Array:
+    def forward(self, x: Numbers) -> Operand:
         """Any shape -> the same."""
         return functional.relu(x)
 
@@ -28,7 +28,7 @@ class Sigmoid(Op):
 
     kind = "sigmoid"
 
-    def __call__(self, x: Numbers) -> Array:
+    def forward(self, x: Numbers) -> Operand:
         """Any shape -> the same."""
         return functional.sigmoid(x)
 
@@ -42,7 +42,7 @@ class Tanh(Op):
 
     kind = "tanh"
 
-    def __call__(self, x: Numbers) -> Array:
+    def forward(self, x: Numbers) -> Operand:
         """Any shape -> the same."""
         return functional.tanh(x)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 from .. import functional
-from .._arrays import Array, Numbers, Padding, Size, flag, integer, window
+from .._arrays import Array, Numbers, Operand, Padding, Size, flag, integer, window
 from .module import Op, padding_of, shown
 
 __all__ = ["AvgPool2d"]
@@ -47,7 +47,7 @@ class AvgPool2d(Op):
         divisor = None if divisor_override is None else integer(op, "divisor_override", divisor_override)
         self.divisor_override = divisor
 
-    def __call__(self, x: Numbers) -> Array:
+    def forward(self, x: Numbers) -> Operand:
         """(N, C, H, W) -> (N, C, OH, OW)."""
         return functional.avg_pool2d(x, *self.window[:3], *self._counting())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 from .. import functional
-from .._arrays import Array, Numbers, Padding, Size, flag, integer, pair, window
+from .._arrays import Array, Numbers, Operand, Padding, Size, beside, flag, integer, pair, window
 from .module import Weighted, padding_of
 
 __all__ = ["Conv2d"]
@@ -64,9 +64,10 @@ class Conv2d(Weighted):
         shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
         super().__init__(shape, flag(op, "bias", bias), seed)
 
-    def __call__(self, x: Numbers) -> Array:
+    def forward(self, x: Numbers) -> Operand:
         """(N, C, H, W) -> (N, O, OH, OW); pixels are taken as they are."""
-        return functional.conv2d(x, self.weight, self.bias, *self.window[1:], self.groups)
+        bias = None if self.bias is None else beside(x, self.bias)
+        return functional.conv2d(x, beside(x, self.weight), bias, *self.window[1:], self.groups)
 
     def backward(self, dy: Array, x: Array, y: Array) -> tuple[Array, dict[str, Array]]:
         """The gradients of the input and of the parameters; :func:`convlet.functional.conv2d_backward`."""

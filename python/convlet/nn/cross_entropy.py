@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, SupportsFloat, SupportsIndex
+from typing import Any, SupportsFloat, SupportsIndex, overload
 
 import numpy as np
 
 from .. import functional
-from .._arrays import Array, Numbers, as_float32, choice, integer, real
+from .._arrays import Array, Numbers, Operand, as_float32, beside, choice, integer, real
+from .._core import DeviceArray
 from ..functional.cross_entropy import REDUCTIONS
 
 __all__ = ["CrossEntropyLoss"]
@@ -43,15 +44,25 @@ class CrossEntropyLoss:
         self.reduction = choice(op, "reduction", reduction, REDUCTIONS)
         self.label_smoothing = real(op, "label_smoothing", label_smoothing, 0.0, 1.0)
 
-    def __call__(self, logits: Numbers, target: Numbers) -> np.float32 | Array:
+    @overload
+    def __call__(self, logits: DeviceArray, target: DeviceArray) -> DeviceArray: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, logits: Numbers, target: Numbers) -> np.float32 | Array: ...
+    def __call__(self, logits: Numbers, target: Numbers) -> np.float32 | Operand:
         """The loss: one number, or with ``"none"`` an array of the shape of target."""
-        how = (self.weight, self.ignore_index, self.reduction, self.label_smoothing)
-        return functional.cross_entropy(logits, target, *how)
+        return functional.cross_entropy(logits, target, *self._how(logits))
 
-    def backward(self, logits: Numbers, target: Numbers) -> Array:
+    @overload
+    def backward(self, logits: DeviceArray, target: DeviceArray) -> DeviceArray: ...  # type: ignore[overload-overlap]
+    @overload
+    def backward(self, logits: Numbers, target: Numbers) -> Array: ...
+    def backward(self, logits: Numbers, target: Numbers) -> Operand:
         """The gradient with respect to the logits; of the sum for ``"none"``."""
-        how = (self.weight, self.ignore_index, self.reduction, self.label_smoothing)
-        return functional.cross_entropy_backward(logits, target, *how)
+        return functional.cross_entropy_backward(logits, target, *self._how(logits))
+
+    def _how(self, logits: Numbers) -> tuple[Operand | None, int, str, float]:
+        weight = None if self.weight is None else beside(logits, self.weight)
+        return weight, self.ignore_index, self.reduction, self.label_smoothing
 
     def spec(self) -> dict[str, Any]:
         """The loss as plain data, for the engine."""

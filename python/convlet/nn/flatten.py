@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import SupportsIndex
 
 from .. import functional
-from .._arrays import Array, Numbers, integer
+from .._arrays import Array, Numbers, Operand, integer
 from .module import Op
 
 __all__ = ["Flatten"]
@@ -29,7 +29,7 @@ class Flatten(Op):
         self.start_dim = integer("Flatten", "start_dim", start_dim, low=1, high=1)
         self.end_dim = integer("Flatten", "end_dim", end_dim, low=-1, high=-1)
 
-    def __call__(self, x: Numbers) -> Array:
+    def forward(self, x: Numbers) -> Operand:
         """(N, ...) -> (N, features)."""
         return functional.flatten(x)
 

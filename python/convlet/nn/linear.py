@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 from .. import functional
-from .._arrays import Array, Numbers, flag, integer
+from .._arrays import Array, Numbers, Operand, beside, flag, integer
 from .module import Weighted
 
 __all__ = ["Linear"]
@@ -43,9 +43,10 @@ class Linear(Weighted):
         self.out_features = integer(op, "out_features", out_features)
         super().__init__((self.out_features, self.in_features), flag(op, "bias", bias), seed)
 
-    def __call__(self, x: Numbers) -> Array:
+    def forward(self, x: Numbers) -> Operand:
         """(N, in_features) -> (N, out_features)."""
-        return functional.linear(x, self.weight, self.bias)
+        bias = None if self.bias is None else beside(x, self.bias)
+        return functional.linear(x, beside(x, self.weight), bias)
 
     def backward(self, dy: Array, x: Array, y: Array) -> tuple[Array, dict[str, Array]]:
         """The gradients of the input and of the parameters; :func:`convlet.functional.linear_backward`."""

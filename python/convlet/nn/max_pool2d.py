@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import functional
-from .._arrays import Array, Numbers, Padding, Size, flag, window
+from .._arrays import Array, Numbers, Operand, Padding, Size, flag, window
 from .module import Op, padding_of, shown
 
 __all__ = ["MaxPool2d"]
@@ -42,7 +42,7 @@ class MaxPool2d(Op):
         self.padding = padding_of(padding, self.window.padding)
         self.ceil_mode = flag(op, "ceil_mode", ceil_mode)
 
-    def __call__(self, x: Numbers) -> Array:
+    def forward(self, x: Numbers) -> Operand:
         """(N, C, H, W) -> (N, C, OH, OW)."""
         return functional.max_pool2d(x, *self.window, self.ceil_mode)
 

@@ -6,9 +6,10 @@ import math
 import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, overload
 
-from .._arrays import Array, Numbers, Padding, Pair, Sides, as_float32
+from .._arrays import Array, Numbers, Operand, Padding, Pair, Sides, as_float32
+from .._core import DeviceArray
 from .initialize import check_seed, generator, initialize
 from .parameters import ParameterDict, Slot, write
 
@@ -147,6 +148,18 @@ class Op(Layer):
     def ops(self) -> dict[str, Op]:
         """The layer itself, under no name."""
         return {"": self}
+
+    @overload
+    def __call__(self, x: DeviceArray) -> DeviceArray: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, x: Numbers) -> Array: ...
+    def __call__(self, x: Numbers) -> Operand:
+        """The output of :meth:`forward`; where x lies on the device, the parameters are copied to it."""
+        return self.forward(x)
+
+    @abstractmethod
+    def forward(self, x: Numbers) -> Operand:
+        """The output of a single op, where x lies."""
 
     @abstractmethod
     def backward(self, dy: Array, x: Array, y: Array) -> tuple[Array, dict[str, Array]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import SupportsIndex
 
 from .. import functional
-from .._arrays import LARGEST, Array, Numbers, integer
+from .._arrays import LARGEST, Array, Numbers, Operand, integer
 from .module import Op
 
 __all__ = ["LogSoftmax", "Softmax"]
@@ -33,7 +33,7 @@ class Softmax(_AlongAxis):
 
     kind = "softmax"
 
-    def __call__(self, x: Numbers) -> Array:
+    def forward(self, x: Numbers) -> Operand:
         """Any shape with that axis -> the same."""
         return functional.softmax(x, self.dim)
 
@@ -55,7 +55,7 @@ class LogSoftmax(_AlongAxis):
 
     kind = "log_softmax"
 
-    def __call__(self, x: Numbers) -> Array:
+    def forward(self, x: Numbers) -> Operand:
         """Any shape with that axis -> the same."""
         return functional.log_softmax(x, self.dim)
 

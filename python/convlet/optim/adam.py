@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, SupportsFloat
 
 from .. import _core
-from .._arrays import Array, real
+from .._arrays import Operand, real
 from .optimizer import Number, Optimizer
 from .schedules import Schedule
 
@@ -88,8 +88,8 @@ class Adam(Optimizer):
             "decoupled": self.decoupled,
         }
 
-    def _update(self, parameter: Array, gradient: Array, state: Array, lr: float) -> None:
-        m, v = (row.reshape(parameter.shape) for row in state)
+    def _update(self, parameter: Operand, gradient: Operand, state: list[Operand], lr: float) -> None:
+        m, v = state
         numbers = (lr, *self.betas, self.eps, self.weight_decay)
         _core.adam_step(parameter, gradient, m, v, *numbers, self.decoupled, self.steps_done + 1)
 

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, SupportsFloat, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from .._arrays import Array, Numbers, aligned, as_float32, integer, real
+from .._arrays import Array, Numbers, Operand, aligned, as_float32, as_operand, integer, real
+from .._core import DeviceArray, on_device, to_device
 from .schedules import Schedule
 
 __all__ = ["Number", "Optimizer"]
@@ -64,7 +65,7 @@ class Optimizer(ABC):
         self.lr = lr
         self.schedule = schedule
         self.steps_done = 0
-        self._state: Array | None = None
+        self._state: Operand | None = None
         self._shapes: dict[str, tuple[int, ...]] = {}
 
     @property
@@ -77,8 +78,8 @@ class Optimizer(ABC):
         """The settings but the learning rate as the engine takes them, checked against each other."""
 
     @abstractmethod
-    def _update(self, parameter: Array, gradient: Array, state: Array, lr: float) -> None:
-        """One step for one array; ``state`` is (k, size)."""
+    def _update(self, parameter: Operand, gradient: Operand, state: list[Operand], lr: float) -> None:
+        """One step for one array; ``state`` is k arrays of its shape."""
 
     def spec(self) -> dict[str, Any]:
         """The optimizer as plain data, for the engine; ``step`` counts the steps done."""
@@ -86,7 +87,7 @@ class Optimizer(ABC):
 
     def step(
         self,
-        parameters: Mapping[str, Array],
+        parameters: Mapping[str, Operand],
         gradients: Mapping[str, Numbers],
         lr: SupportsFloat | None = None,
     ) -> None:
@@ -96,7 +97,8 @@ class Optimizer(ABC):
 
         Args:
             parameters: writable float32 arrays in C order by name; the same names and shapes at every step.
-            gradients: an array of the same shape for each of them.
+                All of them lie on the CPU, or all on the device, where the optimizer's state then lies too.
+            gradients: an array of the same shape for each of them, at the same place.
             lr: the learning rate of this step, or :attr:`lr` if there is none. An optimizer with a schedule
                 needs it, since only its caller knows how long the run is: see :meth:`learning_rates`.
 
@@ -113,15 +115,16 @@ class Optimizer(ABC):
         self.rule()
         for name, parameter in parameters.items():
             _check_parameter(op, name, parameter)
-        checked = {name: as_float32(op, name, gradient) for name, gradient in gradients.items()}
+        checked = {name: as_operand(op, name, gradient) for name, gradient in gradients.items()}
         shapes = {name: parameter.shape for name, parameter in parameters.items()}
         given = {name: gradient.shape for name, gradient in checked.items()}
         _check_shapes(op, "gradients", shapes, given)
-        state = self._bind(op, shapes)
+        state = self._bind(op, shapes, _all_on_device(op, parameters, checked))
         start = 0
         for name, shape in self._shapes.items():
             stop = start + math.prod(shape)
-            self._update(parameters[name], checked[name], state[:, start:stop], rate)
+            own: list[Operand] = [state[k][start:stop].reshape(shape) for k in range(len(state))]
+            self._update(parameters[name], checked[name], own, rate)
             start = stop
         self.steps_done += 1
 
@@ -149,13 +152,16 @@ class Optimizer(ABC):
     def state_arrays(self, count: int) -> Array:
         """The live state of ``count`` parameters in the order of the net's buffer, (k, count), at first 0.
 
+        It lies on the CPU from then on, until the next step on the device.
+
         Raises:
             ValueError: the optimizer has worked on another number of parameters.
         """
         op = type(self).__name__
-        if self._state is None:
-            self._state = aligned((self.buffers, count))
-            self._state[...] = 0
+        if not isinstance(self._state, np.ndarray):
+            kept = self._state
+            self._state = aligned((self.buffers, count) if kept is None else kept.shape)
+            self._state[...] = 0 if kept is None else kept.to_numpy()
         if self._state.shape != (self.buffers, count):
             raise ValueError(
                 f"{op}: expected state of shape {(self.buffers, count)}, got {self._state.shape}; "
@@ -169,7 +175,7 @@ class Optimizer(ABC):
         ``{"kind": str, "settings": {name: number}, "steps_done": int, "state": float32 (k, P)}``, with P = 0
         before the first step.
         """
-        state = np.empty((self.buffers, 0), np.float32) if self._state is None else self._state.copy()
+        state = np.empty((self.buffers, 0), np.float32) if self._state is None else _copied(self._state)
         settings = {name: getattr(self, name) for name in self.settings}
         return {
             "kind": type(self).__name__.lower(),
@@ -205,11 +211,18 @@ class Optimizer(ABC):
         if numbers.shape[1]:
             self.state_arrays(numbers.shape[1])[...] = numbers
 
-    def _bind(self, op: str, shapes: dict[str, tuple[int, ...]]) -> Array:
-        """The state for parameters of these shapes, in the order in which they first came."""
+    def _device_state(self, count: int) -> DeviceArray:
+        """As :meth:`state_arrays`, on the device from now on."""
+        if not isinstance(self._state, DeviceArray) or self._state.shape != (self.buffers, count):
+            self._state = to_device(self.state_arrays(count))
+        return self._state
+
+    def _bind(self, op: str, shapes: dict[str, tuple[int, ...]], device: bool) -> Operand:
+        """The state for parameters of these shapes, in the order in which they first came, beside them."""
         if self._shapes:
             _check_shapes(op, "parameters", self._shapes, shapes)
-        state = self.state_arrays(sum(math.prod(shape) for shape in shapes.values()))
+        count = sum(math.prod(shape) for shape in shapes.values())
+        state = self._device_state(count) if device else self.state_arrays(count)
         self._shapes = self._shapes or shapes
         return state
 
@@ -220,7 +233,23 @@ class Optimizer(ABC):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
+def _copied(array: Operand) -> Array:
+    return array.to_numpy() if isinstance(array, DeviceArray) else array.copy()
+
+
+def _all_on_device(op: str, parameters: Mapping[str, Operand], gradients: Mapping[str, Operand]) -> bool:
+    """Whether the arrays of a step lie on the device, all of them; ``TypeError`` if only some do."""
+    arrays = {f"parameter {name}": array for name, array in parameters.items()}
+    arrays |= {f"gradient {name}": array for name, array in gradients.items()}
+    return any(isinstance(array, DeviceArray) for array in arrays.values()) and on_device(op, **arrays)
+
+
 def _check_parameter(op: str, name: str, parameter: object) -> None:
+    if isinstance(parameter, DeviceArray):
+        as_operand(op, f"parameter {name}", parameter)
+        if not parameter.writable:
+            raise TypeError(f"{op}: expected parameter {name} to be a writable array, got a read-only one")
+        return
     if not isinstance(parameter, np.ndarray) or parameter.dtype != np.float32:
         found = parameter.dtype if isinstance(parameter, np.ndarray) else type(parameter).__name__
         raise TypeError(f"{op}: expected parameter {name} to be a float32 array, got {found}")
