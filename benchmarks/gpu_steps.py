@@ -3,7 +3,7 @@
     python benchmarks/gpu_steps.py [--steps 200] [--data-dir DIR] [--out FILE.json]
 
 LeNet of the recipe d2l from fresh weights and from weights after three epochs, and a net of ReLU and max
-pooling; batches of 256 of Fashion-MNIST, or of the built-in digits where it cannot be had. The exit status is 1
+pooling; batches of 256 of Fashion-MNIST, or of the built-in digits without it. The exit status is 1
 if a loss is off by more than 1e-4 of itself, a gradient by more than 1e-4 of the largest of its tensor, or a
 bit differs between two runs.
 """
