@@ -25,7 +25,7 @@ bool is_pinned(const void* address) {
 
 // The direction that the addresses have; Default if it is not the one that was said.
 cudaMemcpyKind direction(const void* to, const void* from, cudaMemcpyKind said) {
-  const cudaMemcpyKind found = on_device(to) ? on_device(from) ? cudaMemcpyDeviceToDevice : cudaMemcpyHostToDevice
+  const cudaMemcpyKind found = on_device(to)     ? on_device(from) ? cudaMemcpyDeviceToDevice : cudaMemcpyHostToDevice
                                : on_device(from) ? cudaMemcpyDeviceToHost
                                                  : cudaMemcpyHostToHost;
   return said == cudaMemcpyDefault || said == found ? found : cudaMemcpyDefault;

@@ -157,7 +157,10 @@ class BlockProduct {
   // Tiles of a piece are numbered along m first: neighbours then share the columns of b, which cost more to read.
   __device__ void run(std::int64_t tile, std::int64_t tiles_down, std::int64_t tiles_across) {
     __syncthreads();  // the tile before has left the shared memory
-    if (threadIdx.x == 0) s_.piece = operands_.piece(tile / (tiles_down * tiles_across));
+    if (threadIdx.x == 0) {
+      const Piece piece = operands_.piece(tile / (tiles_down * tiles_across));
+      s_.piece = piece;
+    }
     m0_ = tile % tiles_down * T::kM;
     n0_ = tile / tiles_down % tiles_across * T::kN;
     __syncthreads();
@@ -208,7 +211,10 @@ class BlockProduct {
   }
 
   __device__ void add_part(std::int64_t p) {
-    if (threadIdx.x == 0) s_.part = operands_.part(s_.piece, p);
+    if (threadIdx.x == 0) {
+      const Part part = operands_.part(s_.piece, p);
+      s_.part = part;
+    }
     __syncthreads();
     const std::int64_t count = s_.part.count;
     if (count == 0) return;

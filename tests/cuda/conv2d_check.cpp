@@ -32,34 +32,52 @@ void check_forward(const std::string& name, const Conv2d& op, std::int64_t image
   expect_bits(name, y.host(), expected);
 }
 
-void check_backward(const std::string& name, const Conv2d& op, std::int64_t images, const Floats& dy, const Floats& x,
-                    const Floats& w, Numbers kind) {
-  Floats dx(x.size()), dw(w.size()), db(size(op.out_channels)), scale_w(w.size()), scale_b(db.size()), unused(x.size());
+void check_input_gradient(const std::string& name, const Conv2d& op, std::int64_t images, const Floats& dy,
+                          const Floats& w) {
+  const std::size_t pixels = size(images * op.in.size());
+  Floats x(pixels), dx(pixels), dw(w.size()), db(size(op.out_channels));
   ops::conv2d_backward(op, images, dy.data(), x.data(), w.data(), dx.data(), dw.data(), db.data());
-  const DeviceFloats dy_device(dy), x_device(x), w_device(w), dx_device(x.size()), dw_device(w.size());
-  const DeviceFloats db_device(db.size()), scratch(size(cuda::conv2d_scratch(op, images)));
+  const DeviceFloats dy_device(dy), w_device(w), dx_device(pixels);
   cuda::conv2d_backward_input(cuda::stream(), op, images, dy_device, w_device, dx_device);
   expect_bits(name + ", dx", dx_device.host(), dx);
+}
+
+void check_weight_gradient(const std::string& name, const Conv2d& op, std::int64_t images, const Floats& dy,
+                           const Floats& x, Numbers kind) {
+  Floats w(size(op.weights())), dx(x.size()), dw(w.size()), db(size(op.out_channels));
+  ops::conv2d_backward(op, images, dy.data(), x.data(), w.data(), dx.data(), dw.data(), db.data());
+  const DeviceFloats dy_device(dy), x_device(x), dw_device(dw.size()), db_device(db.size());
+  const DeviceFloats scratch(size(cuda::conv2d_scratch(op, images)));
   cuda::conv2d_backward_weight(cuda::stream(), op, images, dy_device, x_device, scratch, dw_device, db_device);
   if (kind == Numbers::Whole) {
     expect_bits(name + ", dw", dw_device.host(), dw);
     expect_bits(name + ", db", db_device.host(), db);
     return;
   }
-  ops::conv2d_backward(op, images, magnitudes(dy).data(), magnitudes(x).data(), w.data(), unused.data(), scale_w.data(),
-                       scale_b.data());
-  expect_close(name + ", dw", dw_device.host(), dw, scale_w, kGradientTolerance);
-  expect_close(name + ", db", db_device.host(), db, scale_b, kGradientTolerance);
+  Floats dw_scale(dw.size()), db_scale(db.size());
+  ops::conv2d_backward(op, images, magnitudes(dy).data(), magnitudes(x).data(), w.data(), dx.data(), dw_scale.data(),
+                       db_scale.data());
+  expect_close(name + ", dw", dw_device.host(), dw, dw_scale, kGradientTolerance);
+  expect_close(name + ", db", db_device.host(), db, db_scale, kGradientTolerance);
+}
+
+struct Operands {
+  Floats x, w, dy, bias;
+};
+
+Operands operands(const Conv2d& op, std::int64_t images, Numbers kind) {
+  const float reach = kind == Numbers::Whole ? 2.0f : 1.0f;
+  return {numbers(images * op.in.size(), kind, reach), numbers(op.weights(), kind, reach),
+          numbers(images * op.out().size(), kind, reach), numbers(op.out_channels, kind, reach)};
 }
 
 void check_conv2d(const Conv2d& op, std::int64_t images, Activation after = Activation::None) {
   for (const Numbers kind : {Numbers::Whole, Numbers::Real}) {
-    const float reach = kind == Numbers::Whole ? 2.0f : 1.0f;
-    const Floats x = numbers(images * op.in.size(), kind, reach), w = numbers(op.weights(), kind, reach);
-    const Floats dy = numbers(images * op.out().size(), kind, reach), bias = numbers(op.out_channels, kind, reach);
+    const Operands of = operands(op, images, kind);
     const std::string name = name_of(op, images, kind);
-    check_forward(name, op, images, x, w, images % 2 ? bias : Floats(), after);
-    check_backward(name, op, images, dy, x, w, kind);
+    check_forward(name, op, images, of.x, of.w, images % 2 ? of.bias : Floats(), after);
+    check_input_gradient(name, op, images, of.dy, of.w);
+    check_weight_gradient(name, op, images, of.dy, of.x, kind);
   }
 }
 
@@ -76,7 +94,8 @@ void check_special_values() {
   for (std::size_t i = 0; i < w.size(); i += 2) w[i] = i % 3 ? -0.0f : 0.0f;
   const Floats zeros(size(op.out_channels), -0.0f);
   check_forward("conv2d of zeros of either sign", op, 2, x, w, zeros, Activation::Relu);
-  check_backward("conv2d of zeros of either sign", op, 2, dy, x, w, Numbers::Real);
+  check_input_gradient("conv2d of zeros of either sign", op, 2, dy, w);
+  check_weight_gradient("conv2d of zeros of either sign", op, 2, dy, x, Numbers::Real);
   x[7] = std::nanf("");
   check_forward("conv2d of NaN", op, 2, x, w, zeros, Activation::Sigmoid);
 }
@@ -114,9 +133,10 @@ void expect_tile(cuda::TileShape shape, std::int64_t m, std::int64_t n) {
   if (cuda::choose_tile(m, n, 1) != shape) fail("tiles", "a shape no longer chooses the tile that it is here to check");
 }
 
-// Every tile, with and without padding, forward and in both gradients.
+// Every tile, with and without padding, in all three passes.
 void check_tiles() {
-  const Pair one{1, 1};
+  const Pair one{1, 1}, two{2, 3};
+  const Padding none{}, some{1, 0, 1, 0};
   struct Case {
     cuda::TileShape shape;
     std::int64_t channels;
@@ -124,12 +144,22 @@ void check_tiles() {
   for (const Case& c :
        {Case{cuda::TileShape::Rows16, 32}, Case{cuda::TileShape::Rows64, 60}, Case{cuda::TileShape::Rows128, 125}}) {
     expect_tile(c.shape, c.channels, 66 * 66);
-    check_conv2d({{2, 66, 66}, c.channels, one, one, one, {}, 1}, 1);
-    check_conv2d({{1, 66, 67}, c.channels, {2, 3}, one, one, {1, 0, 1, 0}, 1}, 1);
-    check_conv2d({{c.channels, 66, 67}, 1, {2, 3}, one, one, {1, 0, 1, 0}, 1}, 1);
+    for (const Conv2d& op : {Conv2d{{2, 66, 66}, c.channels, one, one, one, none, 1},
+                             Conv2d{{1, 66, 67}, c.channels, two, one, one, some, 1}}) {
+      const Operands of = operands(op, 1, Numbers::Real);
+      check_forward(name_of(op, 1, Numbers::Real), op, 1, of.x, of.w, of.bias, Activation::Tanh);
+    }
+    for (const Conv2d& op : {Conv2d{{c.channels, 66, 66}, 2, one, one, one, none, 1},
+                             Conv2d{{c.channels, 66, 67}, 1, two, one, one, some, 1}}) {
+      const Operands of = operands(op, 1, Numbers::Real);
+      check_input_gradient(name_of(op, 1, Numbers::Real), op, 1, of.dy, of.w);
+    }
     expect_tile(c.shape, c.channels, 172 * 25);
-    check_conv2d({{172, 5, 6}, c.channels, {5, 5}, one, one, {}, 1}, 1);
-    check_conv2d({{172, 4, 5}, c.channels, {5, 5}, one, one, {0, 1, 1, 0}, 1}, 1);
+    for (const Conv2d& op : {Conv2d{{172, 5, 6}, c.channels, {5, 5}, one, one, none, 1},
+                             Conv2d{{172, 4, 5}, c.channels, {5, 5}, one, one, {0, 1, 1, 0}, 1}}) {
+      const Operands of = operands(op, 1, Numbers::Whole);
+      check_weight_gradient(name_of(op, 1, Numbers::Whole), op, 1, of.dy, of.x, Numbers::Whole);
+    }
   }
 }
 

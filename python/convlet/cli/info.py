@@ -10,6 +10,12 @@ from .. import _core, _settings
 
 __all__ = ["info"]
 
+_VERSIONS = {
+    "compute_capability": "compute capability",
+    "runtime_version": "CUDA",
+    "driver_version": "driver for CUDA",
+}
+
 
 @click.command()
 def info() -> None:
@@ -39,7 +45,9 @@ def info() -> None:
 def _cuda_device() -> str:
     if reason := _core.cuda_status():
         return f"none: {reason}"
-    facts = _core.cuda_info()
-    return f"{facts['name']}, {facts['memory_bytes'] / 2**30:.0f} GiB" + (
-        ", emulated: for tests only" if facts["emulated"] else ""
+    device = _core.cuda_info()
+    versions = (f"{title} {'.'.join(map(str, device[name]))}" for name, title in _VERSIONS.items())
+    return (
+        f"{device['name']}{' (emulated, for tests)' if device['emulated'] else ''}, "
+        f"{device['memory_bytes'] >> 20} MiB, {', '.join(versions)}"
     )
