@@ -78,7 +78,7 @@ def _net(graph: Graph) -> nn.Sequential:
     shape = graph.inputs[current].shape
     if shape is not None and len(shape) not in (2, 4):
         raise UnsupportedError(
-            f"expected images (N, C, H, W) or rows (N, F) as {current!r}, got {len(shape)} axes"
+            f"expected images (N, C, H, W) or rows (N, F) as {current!r}, got rank {len(shape)}"
         )
     names, layers = [], []
     for node in graph.nodes:

@@ -299,7 +299,7 @@ def check_types(node: Node, types: Sequence[Type | None]) -> None:
         if ranks and found.shape is not None and len(found.shape) not in ranks:
             wanted = " or ".join(map(str, ranks)) if len(ranks) < 3 else f"at least {ranks[0]}"
             raise UnsupportedError(
-                f"{node.label}: expected {name!r} of {wanted} axes, got {len(found.shape)}"
+                f"{node.label}: expected {name!r} of rank {wanted}, got rank {len(found.shape)}"
             )
 
 
