@@ -265,7 +265,7 @@ def test_parts_of_onnx_that_are_refused_say_so() -> None:
     strings = helper.make_node("Constant", [], ["s"], value_string="text")
     relu = helper.make_node("Relu", ["x"], ["y"])
     for refused, says in (
-        (gemm, "tensor 'w' lies in a file beside the model's"),
+        (gemm, "tensor 'w' lies in another file and is not read"),
         (model([custom], {"x": (2,)}, {"y": (2,)}, domains=("com.example",)), "domain 'com.example'"),
         (model([strings, relu], {"x": (2,)}, {"y": (2,)}), "Constant node of 's': a constant given by"),
     ):

@@ -14,6 +14,7 @@ from .._arrays import Window, integer
 from .._files import write_atomically
 from ..nn.module import Op, Weighted
 from .model import UnsupportedError, latest_opset
+from .windows import rounding_up
 
 __all__ = ["DEFAULT_OPSET", "OLDEST_OPSET", "export"]
 
@@ -70,7 +71,7 @@ def _model(net: nn.Sequential, input_shape: Any, opset: int) -> onnx.ModelProto:
     ops = net.ops()
     nodes, value = [], _INPUT
     for n, (name, layer) in enumerate(ops.items()):
-        operator, attributes = _node(name, layer)
+        operator, attributes = _node(name, layer, plan.layers[n])
         parameters = [f"{name}.{key}" for key in layer.slot.shapes] if isinstance(layer, Weighted) else []
         result = _OUTPUT if n == len(ops) - 1 else f"{name}.output"
         nodes.append(helper.make_node(operator, [value, *parameters], [result], name, **attributes))
@@ -98,25 +99,24 @@ def _images(name: str, shape: Any) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [_BATCH, *shape])
 
 
-def _node(name: str, layer: Op) -> tuple[str, dict[str, Any]]:
-    """The operator that a layer is, and its attributes."""
+def _node(name: str, layer: Op, step: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The operator that a layer is, and its attributes, for the shapes in its step of the plan."""
     match layer:
         case nn.Conv2d():
             return "Conv", {**_sliding(layer.window), "group": layer.groups}
         case nn.Linear():
             return "Gemm", {"transB": 1}
         case nn.MaxPool2d():
-            return "MaxPool", {**_sliding(layer.window), "ceil_mode": int(layer.ceil_mode)}
+            return "MaxPool", _pooling(name, layer, step)
         case nn.AvgPool2d():
             if layer.divisor_override is not None:
                 raise UnsupportedError(
                     f"export: layer {name!r}: ONNX's AveragePool has no divisor of its own, "
                     f"got divisor_override={layer.divisor_override}"
                 )
-            sizes = _sliding(layer.window)
-            del sizes["dilations"]  # 1, and unknown before opset 19
-            counting = {"ceil_mode": int(layer.ceil_mode), "count_include_pad": int(layer.count_include_pad)}
-            return "AveragePool", {**sizes, **counting}
+            attributes = _pooling(name, layer, step)
+            del attributes["dilations"]  # 1, and unknown before opset 19
+            return "AveragePool", {**attributes, "count_include_pad": int(layer.count_include_pad)}
         case nn.Flatten():
             return "Flatten", {"axis": 1}
         case nn.Softmax() | nn.LogSoftmax():
@@ -127,6 +127,16 @@ def _node(name: str, layer: Op) -> tuple[str, dict[str, Any]]:
             return type(layer).__name__, {}
         case _:
             raise UnsupportedError(f"export: layer {name!r}: no operator for {type(layer).__name__}")
+
+
+def _pooling(name: str, layer: nn.MaxPool2d | nn.AvgPool2d, step: Mapping[str, Any]) -> dict[str, Any]:
+    window, ceil = layer.window, layer.ceil_mode
+    if ceil:
+        try:
+            window, ceil = rounding_up(window, step["input_shape"][1:], step["output_shape"][1:])
+        except UnsupportedError as error:
+            raise UnsupportedError(f"export: layer {name!r}: {error}") from error
+    return {**_sliding(window), "ceil_mode": int(ceil)}
 
 
 def _sliding(window: Window) -> dict[str, Any]:

@@ -138,7 +138,11 @@ def read(path: str | os.PathLike[str]) -> onnx.ModelProto:
 
 
 def checked(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model itself, if it keeps to the rules of ONNX (else ``ValueError``)."""
+    """The model itself, if it keeps to the rules of ONNX (else ``ValueError``) and all of it is in memory."""
+    given = [attribute.t for node in model.graph.node for attribute in node.attribute]
+    for tensor in (*model.graph.initializer, *given):
+        if external_data_helper.uses_external_data(tensor):
+            raise UnsupportedError(f"tensor {tensor.name!r} lies in another file and is not read")
     try:
         checker.check_model(model)
     except _CORRUPT as error:
@@ -195,8 +199,6 @@ def _dtype(element: int) -> str:
 
 
 def _array(tensor: onnx.TensorProto) -> NDArray[Any]:
-    if external_data_helper.uses_external_data(tensor):
-        raise UnsupportedError(f"tensor {tensor.name!r} lies in a file beside the model's and is not read")
     try:
         array: NDArray[Any] = numpy_helper.to_array(tensor)
     except _CORRUPT as error:

@@ -1,4 +1,4 @@
-"""How a kernel slides over an image, from ONNX's attributes to convlet's options."""
+"""How a kernel slides over an image, in ONNX's attributes and in convlet's options."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .._arrays import Window, choice, integer
 from .model import UnsupportedError
 
-__all__ = ["sliding"]
+__all__ = ["rounding_up", "sliding"]
 
 _AUTO_PADS = ("NOTSET", "SAME_LOWER", "SAME_UPPER", "VALID")
 
@@ -67,6 +67,39 @@ def sliding(
     (top, left), (bottom, right) = none + begin, none + end
     window = Window((rows, columns), (down, across), (top, bottom, left, right), (over, along))
     return window, bool(ceil_mode)
+
+
+def rounding_up(window: Window, image: Sequence[int], output: Sequence[int]) -> tuple[Window, bool]:
+    """A pooling that rounds sizes up, so that nothing hangs on windows that would start in the padding.
+
+    convlet, PyTorch and ONNX Runtime drop those; ONNX says so since opset 22, and before counts them. The
+    same windows come out if there is no padding left for one to start in, or without rounding up.
+
+    Args:
+        window: the pooling's options.
+        image: (H, W).
+        output: (OH, OW), without the dropped windows.
+
+    Returns:
+        The options with less padding if need be, and whether sizes are still rounded up.
+
+    Raises:
+        UnsupportedError: one direction must be rounded up, the other must not.
+    """
+    top, bottom, left, right = window.padding
+    spare, added = [0, 0], [False, False]
+    for n, padding in enumerate((top + bottom, left + right)):
+        reach = (window.kernel[n] - 1) * window.dilation[n] + 1
+        whole, rest = divmod(image[n] + padding - reach, window.stride[n])
+        added[n] = output[n] > whole + 1
+        spare[n] = 0 if added[n] else rest  # pixels of padding, or of the image, that no window covers
+    if not any(spare):
+        return window, True
+    if not any(added):
+        return window, False
+    if spare[0] > bottom or spare[1] > right:
+        raise UnsupportedError(f"ceil_mode=True, which images of {tuple(image)} need in one direction only")
+    return window._replace(padding=(top, bottom - spare[0], left, right - spare[1])), True
 
 
 def _sizes(name: str, values: Sequence[int], count: int, default: list[int], low: int = 1) -> list[int]:
