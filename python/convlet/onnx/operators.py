@@ -253,7 +253,7 @@ OPERATORS = {
             10: dropout_with_a_mask_of_bools,
             12: dropout,
         },
-        dtypes={2: ("bool",)},
+        dtypes={1: ("float16", "float32", "float64"), 2: ("bool",)},
     ),
     "Flatten": Operator({1: flatten}),
     "Gemm": Operator({1: gemm_without_broadcast, 7: gemm}, ((2,), (2,))),
