@@ -162,8 +162,7 @@ class Backend(base.Backend):
 
 def _supported(model: onnx.ModelProto) -> Graph:
     graph = Graph.of(checked(model))
-    for node in graph.nodes:
-        operators.check_types(node, [graph.types.get(name) for name in node.inputs])
+    operators.check_graph(graph)
     return graph
 
 

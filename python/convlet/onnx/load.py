@@ -80,9 +80,9 @@ def _net(graph: Graph) -> nn.Sequential:
         raise UnsupportedError(
             f"expected images (N, C, H, W) or rows (N, F) as {current!r}, got rank {len(shape)}"
         )
+    operators.check_graph(graph)
     names, layers = [], []
     for node in graph.nodes:
-        operators.check_types(node, [graph.types.get(name) for name in node.inputs])
         if node.op == "Identity" and node.inputs[0] in constants:
             constants[node.outputs[0]] = constants[node.inputs[0]]
             continue
@@ -98,7 +98,7 @@ def _net(graph: Graph) -> nn.Sequential:
         current = node.outputs[0]
     if graph.outputs != (current,):
         raise UnsupportedError(f"expected the output {current!r} of the last layer, got {graph.outputs[0]!r}")
-    net = _named(names if graph.producer == "convlet" else [], layers)
+    net = _named(names if graph.model.producer_name == "convlet" else [], layers)
     if shape is not None and None not in shape[1:]:
         net.plan(tuple(size for size in shape[1:] if size is not None))
     return net

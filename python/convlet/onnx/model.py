@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from onnx import checker, external_data_helper, helper, numpy_helper, shape_inference
 
+from .._arrays import integer
+
 __all__ = ["Graph", "Node", "Type", "UnsupportedError", "checked", "latest_opset", "node_of", "read"]
 
 _DOMAINS = ("", "ai.onnx")
@@ -20,7 +23,7 @@ _LEGACY = "consumed_inputs"  # an attribute of the first opset that says nothing
 # Whatever onnx and protobuf raise over bytes that are no model.
 _CORRUPT = (
     AttributeError,
-    KeyError,
+    LookupError,
     OSError,
     RuntimeError,
     TypeError,
@@ -29,6 +32,8 @@ _CORRUPT = (
     checker.ValidationError,
     shape_inference.InferenceError,
 )
+# Checked before anything is computed with them: older versions of onnx divide by a stride of 0.
+_LEAST = {"dilations": 1, "group": 1, "kernel_shape": 1, "pads": 0, "strides": 1}
 _NUMPY_NAMES = {"float": "float32", "double": "float64"}
 
 
@@ -60,7 +65,9 @@ class Node:
     @property
     def label(self) -> str:
         """How messages name the node."""
-        return f"{self.op} node {self.name!r}" if self.name else f"{self.op} node of {self.outputs[0]!r}"
+        return (
+            f"{self.op} node {self.name!r}" if self.name else f"{self.op} node of {', '.join(self.outputs)!r}"
+        )
 
 
 @dataclass(frozen=True)
@@ -74,9 +81,23 @@ class Graph:
     inputs: dict[str, Type]
     """All of the graph's inputs, also those that an initializer is the default of."""
     outputs: tuple[str, ...]
-    types: dict[str, Type]
-    """What is known of every value, the inferred ones too."""
-    producer: str
+    declared: dict[str, Type]
+    """Types of the constants, which are beyond doubt."""
+    model: onnx.ModelProto
+
+    @cached_property
+    def types(self) -> dict[str, Type]:
+        """What is known of every value: inferred by onnx, which trusts the attributes that it finds.
+
+        Raises:
+            ValueError: onnx finds a contradiction.
+        """
+        try:
+            graph = shape_inference.infer_shapes(self.model).graph
+            infos = (*graph.value_info, *graph.output, *graph.input)
+            return {**{info.name: _type(info.type) for info in infos}, **self.declared}
+        except _CORRUPT as error:
+            raise ValueError(f"not a valid ONNX model: {_one_line(error)}") from error
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -95,30 +116,21 @@ class Graph:
         graph = model.graph
         if graph.sparse_initializer:
             raise UnsupportedError(f"sparse initializer {graph.sparse_initializer[0].values.name!r}")
-        try:
-            inferred = shape_inference.infer_shapes(model).graph
-        except _CORRUPT as error:
-            raise ValueError(f"not a valid ONNX model: {_one_line(error)}") from error
-        types = {
-            info.name: _type(info.type)
-            for infos in (inferred.value_info, inferred.output, inferred.input)
-            for info in infos
-        }
-        constants, nodes = {}, []
+        constants, declared, nodes = {}, {}, []
         for tensor in graph.initializer:
             constants[tensor.name] = _array(tensor)
-            types[tensor.name] = Type(_dtype(tensor.data_type), tuple(tensor.dims))
+            declared[tensor.name] = Type(_dtype(tensor.data_type), tuple(tensor.dims))
         for proto in graph.node:
             node = node_of(proto, opset)
             if node.op == "Constant":
                 value, dtype = _constant(node)
                 constants[node.outputs[0]] = value
-                types[node.outputs[0]] = Type(dtype, value.shape)
+                declared[node.outputs[0]] = Type(dtype, value.shape)
             else:
                 nodes.append(node)
         inputs = {info.name: _type(info.type) for info in graph.input}
         outputs = tuple(info.name for info in graph.output)
-        return cls(tuple(nodes), constants, inputs, outputs, types, model.producer_name)
+        return cls(tuple(nodes), constants, inputs, outputs, declared, model)
 
 
 def read(path: str | os.PathLike[str]) -> onnx.ModelProto:
@@ -169,6 +181,9 @@ def node_of(proto: onnx.NodeProto, opset: int) -> Node:
             found[attribute.name] = value.decode() if isinstance(value, bytes) else value
         except _CORRUPT as error:
             raise ValueError(f"{node.label}: attribute {attribute.name!r}: {_one_line(error)}") from error
+        if attribute.name in _LEAST:
+            for size in value if isinstance(value, list) else [value]:
+                integer(node.label, attribute.name, size, _LEAST[attribute.name])
     return node
 
 

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from .. import functional
 from .._arrays import Array, Labels
 from .._arrays import axis as axis_of
-from .model import Node, Type, UnsupportedError
+from .model import Graph, Node, Type, UnsupportedError
 from .windows import sliding
 
-__all__ = ["OPERATORS", "Operator", "check_node", "check_types", "function_of", "run"]
+__all__ = ["OPERATORS", "Operator", "check_graph", "function_of", "run"]
 
 Outputs = tuple[NDArray[Any], ...]
 Sizes = Sequence[int]
@@ -276,7 +276,7 @@ OPERATORS = {
 }
 
 
-def check_node(node: Node) -> Operator:
+def _operator(node: Node) -> Operator:
     """The operator of a node, or an :class:`UnsupportedError` that names it."""
     operator = OPERATORS.get(node.op)
     if operator is None or node.opset < min(operator.functions):
@@ -284,9 +284,17 @@ def check_node(node: Node) -> Operator:
     return operator
 
 
-def check_types(node: Node, types: Sequence[Type | None]) -> None:
+def check_graph(graph: Graph) -> None:
+    """Whether convlet runs all of a graph; else an :class:`UnsupportedError` that names the node."""
+    for node in graph.nodes:
+        _operator(node)
+    for node in graph.nodes:
+        _check_types(node, [graph.types.get(name) for name in node.inputs])
+
+
+def _check_types(node: Node, types: Sequence[Type | None]) -> None:
     """Whether what is known of a node's inputs is what convlet takes; else an :class:`UnsupportedError`."""
-    operator = check_node(node)
+    operator = _operator(node)
     for n, (name, found) in enumerate(zip(node.inputs, types, strict=True)):
         if found is None or not name:
             continue
@@ -305,7 +313,7 @@ def check_types(node: Node, types: Sequence[Type | None]) -> None:
 
 def function_of(node: Node) -> Callable[..., Outputs]:
     """What the operator of a node is in the node's opset."""
-    functions = check_node(node).functions
+    functions = _operator(node).functions
     return functions[max(since for since in functions if since <= node.opset)]
 
 
@@ -317,7 +325,7 @@ def run(node: Node, inputs: Sequence[NDArray[Any] | None]) -> Outputs:
         UnsupportedError: inputs that convlet does not take.
         ValueError: inputs and attributes that do not fit.
     """
-    check_types(node, [None if x is None else Type(x.dtype.name, x.shape) for x in inputs])
+    _check_types(node, [None if x is None else Type(x.dtype.name, x.shape) for x in inputs])
     try:
         return function_of(node)(*inputs, **node.attributes)
     except (TypeError, ValueError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._arrays import Window, choice, integer
+from .._arrays import Window, choice
 from .model import UnsupportedError
 
 __all__ = ["rounding_up", "sliding"]
@@ -46,10 +46,10 @@ def sliding(
     axes = len(image)
     if axes not in (1, 2):
         raise UnsupportedError(f"expected one or two spatial axes, got {axes}")
-    kernel = _sizes("kernel_shape", kernel_shape, axes, [])
-    steps = _sizes("strides", strides, axes, axes * [1])
-    spread = _sizes("dilations", dilations, axes, axes * [1])
-    given = _sizes("pads", pads, 2 * axes, 2 * axes * [0], low=0)
+    kernel = _each("kernel_shape", kernel_shape, axes, [])
+    steps = _each("strides", strides, axes, axes * [1])
+    spread = _each("dilations", dilations, axes, axes * [1])
+    given = _each("pads", pads, 2 * axes, 2 * axes * [0])
     begin, end = given[:axes], given[axes:]
     how = choice("auto_pad", "value", auto_pad, _AUTO_PADS)
     if how != "NOTSET":
@@ -102,12 +102,12 @@ def rounding_up(window: Window, image: Sequence[int], output: Sequence[int]) -> 
     return window._replace(padding=(top, bottom - spare[0], left, right - spare[1])), True
 
 
-def _sizes(name: str, values: Sequence[int], count: int, default: list[int], low: int = 1) -> list[int]:
+def _each(name: str, values: Sequence[int], count: int, default: list[int]) -> list[int]:
     if not values:
         return default
     if len(values) != count:
         raise ValueError(f"expected {count} numbers as {name}, got {list(values)}")
-    return [integer(name, "each", value, low) for value in values]
+    return list(values)
 
 
 def _total(size: int | None, kernel: int, stride: int, dilation: int) -> int:
