@@ -254,6 +254,15 @@ REFUSED = {
         ),
         r"expected a bias of 4 numbers in a Sequential, got \(3, 4\)",
     ),
+    "a bias in a column": (
+        (
+            [node("Gemm", ["x", "w", "b"], ["y"])],
+            {"x": (4, 4)},
+            {"y": (4, 4)},
+            {"w": SQUARE, "b": np.ones((4, 1), np.float32)},
+        ),
+        r"expected a bias of 4 numbers in a Sequential, got \(4, 1\)",
+    ),
     "one spatial axis": (
         (
             [node("MaxPool", ["x"], ["y"], kernel_shape=[2])],

@@ -81,6 +81,8 @@ def test_reshape_by_attribute_before_opset_5(rng: np.random.Generator) -> None:
     assert_same_bits(run("Reshape", x, opset=4, shape=[0, -1])[0], x.reshape(2, 12))
     with pytest.raises(ValueError, match="Reshape node of 'y0': "):
         run("Reshape", x, np.array([5, -1]))
+    with pytest.raises(ValueError, match=r"expected sizes of at least -1, got shape \[-2, 12\]"):
+        run("Reshape", x, np.array([-2, 12]))
     with pytest.raises(ValueError, match="expected at most 3 axes to copy the sizes of"):
         run("Reshape", x, np.array([2, 3, 4, 0]))
 

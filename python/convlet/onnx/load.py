@@ -181,7 +181,7 @@ def _gemm(
         )
     weight = b if transB else b.T
     if c is not None:
-        if c.size not in (1, len(weight)) or c.shape[-1:] not in ((), (1,), (len(weight),)):
+        if c.size != 1 and c.shape not in ((len(weight),), (1, len(weight))):
             raise UnsupportedError(f"expected a bias of {len(weight)} numbers in a Sequential, got {c.shape}")
         c = np.broadcast_to(c.reshape(-1), (len(weight),))
     return _linear(weight, c)

@@ -65,9 +65,8 @@ class Node:
     @property
     def label(self) -> str:
         """How messages name the node."""
-        return (
-            f"{self.op} node {self.name!r}" if self.name else f"{self.op} node of {', '.join(self.outputs)!r}"
-        )
+        which = repr(self.name) if self.name else f"of {', '.join(self.outputs)!r}"
+        return f"{self.op} node {which}"
 
 
 @dataclass(frozen=True)
@@ -151,8 +150,8 @@ def read(path: str | os.PathLike[str]) -> onnx.ModelProto:
 
 def checked(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model itself, if it keeps to the rules of ONNX (else ``ValueError``) and all of it is in memory."""
-    given = [attribute.t for node in model.graph.node for attribute in node.attribute]
-    for tensor in (*model.graph.initializer, *given):
+    attributes = [attribute for node in model.graph.node for attribute in node.attribute]
+    for tensor in (*model.graph.initializer, *(attribute.t for attribute in attributes)):
         if external_data_helper.uses_external_data(tensor):
             raise UnsupportedError(f"tensor {tensor.name!r} lies in another file and is not read")
     try:
@@ -223,7 +222,9 @@ def _array(tensor: onnx.TensorProto) -> NDArray[Any]:
 
 def _constant(node: Node) -> tuple[NDArray[Any], str]:
     """The value of a Constant node, and the name of its type."""
-    (kind, value), *_ = node.attributes.items()
+    if len(node.attributes) != 1:
+        raise ValueError(f"{node.label}: expected one attribute, got {len(node.attributes)}")
+    ((kind, value),) = node.attributes.items()
     if kind == "value":
         return _array(value), _dtype(value.data_type)
     if kind not in ("value_float", "value_floats", "value_int", "value_ints"):

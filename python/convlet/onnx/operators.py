@@ -165,6 +165,8 @@ def max_pool(
 def reshape(x: Array, sizes: Labels, *, allowzero: int = 0) -> Outputs:
     """The same numbers in another shape: -1 is what is left over, 0 (unless allowed) the size there was."""
     shape = sizes.tolist()
+    if min(shape, default=0) < -1:
+        raise ValueError(f"expected sizes of at least -1, got shape {shape}")
     if not allowzero:
         if any(size == 0 and n >= x.ndim for n, size in enumerate(shape)):
             raise ValueError(f"expected at most {x.ndim} axes to copy the sizes of, got shape {shape}")
@@ -241,7 +243,7 @@ class Operator(NamedTuple):
 
 
 _IMAGES = ((3, 4),)
-_ANY_IMAGES = (tuple(range(3, 65)),)
+_ANY_IMAGES = (tuple(range(3, 65)),)  # as many axes as NumPy has
 
 OPERATORS = {
     "AveragePool": Operator({1: average_pool}, _IMAGES),
