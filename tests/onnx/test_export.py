@@ -196,6 +196,15 @@ def test_onnx_runtime_gives_lenet_its_logits(tmp_path: Path) -> None:
     np.testing.assert_allclose(y, net(images), rtol=0, atol=1e-5)
 
 
+def test_the_python_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs/onnx.md").read_text()
+    images = LENET.data(2, "float32")[0]
+    names = {"net": nn.LeNet(seed=1), "images": images}
+    monkeypatch.chdir(tmp_path)
+    exec(page.partition("```python\n")[2].partition("```")[0], names)
+    assert_same_bits(names["outputs"][0], nn.LeNet(seed=1)(images))
+
+
 def test_the_package_finds_the_module_by_itself() -> None:
     assert convlet.onnx.export is export
     assert "onnx" not in convlet.__all__  # which would need it to be installed

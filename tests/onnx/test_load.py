@@ -317,27 +317,21 @@ def test_layers_that_do_not_fit_each_other_are_a_value_error(tmp_path: Path) -> 
         net_of(tmp_path, nodes, IMAGE, {"y": ("N", 4)}, {"w": SQUARE})
 
 
-def torch_lenet(torch: Any) -> Any:
-    make = torch.nn
-    return make.Sequential(
-        make.Conv2d(1, 6, 5, padding=2), make.Sigmoid(), make.AvgPool2d(2, 2),
-        make.Conv2d(6, 16, 5), make.Sigmoid(), make.AvgPool2d(2, 2), make.Flatten(),
-        make.Linear(400, 120), make.Sigmoid(), make.Linear(120, 84), make.Sigmoid(), make.Linear(84, 10),
-    )  # fmt: skip
-
-
 @pytest.mark.torch
 @pytest.mark.parametrize("exporter", ["torch.export", "TorchScript"])
 def test_pytorch_exports_lenet_and_convlet_loads_it(exporter: str, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     if exporter == "torch.export":
         pytest.importorskip("onnxscript")
-    theirs, path = torch_lenet(torch).eval(), tmp_path / "lenet.onnx"
-    x = numbers(3, 1, 28, 28)
+    from torch_steps import in_torch
+
+    mine, path, x = nn.LeNet(seed=1), tmp_path / "lenet.onnx", numbers(3, 1, 28, 28)
+    theirs = in_torch(mine).eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # both exporters use what PyTorch itself deprecates
         torch.onnx.export(theirs, (torch.tensor(x),), path, dynamo=exporter == "torch.export", verbose=False)
     net = load(path)
-    assert_same_bits_by_name(net.parameters(), {k: v.numpy() for k, v in theirs.state_dict().items()})
+    assert_same_bits_by_name(net.parameters(), mine.parameters())
+    assert_same_bits(net(x), mine(x))
     with torch.no_grad():
         np.testing.assert_allclose(net(x), theirs(torch.tensor(x)).numpy(), rtol=0, atol=1e-5)
