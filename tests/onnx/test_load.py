@@ -53,6 +53,29 @@ def test_a_file_of_another_program_has_numbered_layers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "names",
+    [
+        ("a.0", "b", "a.1"),  # nested, it would be another order
+        ("a", "a.0", "b"),  # a layer and a net of one name
+        ("a", "a", "b"),
+        ("", "a", "b"),
+        ("a..0", "b", "c"),
+        ("." * 5000, "b", "c"),
+    ],
+)
+def test_names_that_others_have_changed_become_numbers(names: tuple[str, ...], tmp_path: Path) -> None:
+    net, path = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 3)), tmp_path / "net.onnx"
+    export(net, path, 4)
+    changed = onnx.load(path)
+    for each, name in zip(changed.graph.node, names, strict=True):
+        each.name = name
+    onnx.save(changed, path)
+    again = load(path)
+    assert list(again.ops()) == ["0", "1", "2"]
+    assert_same_bits(again(numbers(2, 4)), net(numbers(2, 4)))
+
+
+@pytest.mark.parametrize(
     "bias, transposed", [(None, 0), ((3,), 1), ((1, 3), 0), ((1,), 1), ((), 1), ((1, 1), 1)]
 )
 def test_gemm_is_a_dense_layer(bias: tuple[int, ...] | None, transposed: int, tmp_path: Path) -> None:

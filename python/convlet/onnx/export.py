@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
 import onnx
-from onnx import checker, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from .. import nn
 from .._arrays import Window, integer
 from .._files import write_atomically
 from ..nn.module import Op, Weighted
-from .model import UnsupportedError, latest_opset
+from .model import UnsupportedError, checked, latest_opset
 from .windows import rounding_up
 
 __all__ = ["DEFAULT_OPSET", "OLDEST_OPSET", "export"]
@@ -60,8 +60,7 @@ def export(
         raise ValueError(f"{op}: expected at most 2 GiB of weights, got {4 * net.parameter_count:,} bytes")
     model = _model(net, input_shape, version)
     helper.set_model_props(model, dict(metadata or {}))
-    checker.check_model(model, full_check=True)
-    write_atomically(path, model.SerializeToString(deterministic=True))
+    write_atomically(path, checked(model, full_check=True).SerializeToString(deterministic=True))
 
 
 def _model(net: nn.Sequential, input_shape: Any, opset: int) -> onnx.ModelProto:

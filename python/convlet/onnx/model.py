@@ -148,14 +148,17 @@ def read(path: str | os.PathLike[str]) -> onnx.ModelProto:
     return checked(model)
 
 
-def checked(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model itself, if it keeps to the rules of ONNX (else ``ValueError``) and all of it is in memory."""
+def checked(model: onnx.ModelProto, full_check: bool = False) -> onnx.ModelProto:
+    """The model itself, if it keeps to the rules of ONNX (else ``ValueError``) and all of it is in memory.
+
+    A full check infers all shapes too; models of others with a wrong one are run all the same.
+    """
     attributes = [attribute for node in model.graph.node for attribute in node.attribute]
     for tensor in (*model.graph.initializer, *(attribute.t for attribute in attributes)):
         if external_data_helper.uses_external_data(tensor):
             raise UnsupportedError(f"tensor {tensor.name!r} lies in another file and is not read")
     try:
-        checker.check_model(model)
+        checker.check_model(model, full_check)
     except _CORRUPT as error:
         raise ValueError(f"not a valid ONNX model: {_one_line(error)}") from error
     return model
