@@ -19,6 +19,7 @@ from . import functional, nn, optim, reference  # noqa: E402  (the compiled modu
 
 if TYPE_CHECKING:
     from . import datasets as datasets
+    from . import onnx as onnx
     from .history import History as History
     from .trainer import Trainer as Trainer
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["History", "Trainer", "datasets", "functional", "nn", "optim", "reference"]
 
 # What inference does not need is loaded when it is first asked for.
-_LATER = {"datasets": "datasets", "History": "history", "Trainer": "trainer"}
+_LATER = {"datasets": "datasets", "History": "history", "Trainer": "trainer", "onnx": "onnx"}
 
 
 def __getattr__(name: str) -> Any:
