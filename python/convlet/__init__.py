@@ -20,6 +20,7 @@ from . import functional, nn, optim, reference  # noqa: E402  (the compiled modu
 if TYPE_CHECKING:
     from . import cuda as cuda
     from . import datasets as datasets
+    from . import onnx as onnx
     from .history import History as History
     from .trainer import Trainer as Trainer
 
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["History", "Trainer", "cuda", "datasets", "functional", "nn", "optim", "reference"]
 
 # What inference does not need is loaded when it is first asked for.
-_LATER = {"cuda": "cuda", "datasets": "datasets", "History": "history", "Trainer": "trainer"}
+_LATER = {
+    "cuda": "cuda",
+    "datasets": "datasets",
+    "onnx": "onnx",
+    "History": "history",
+    "Trainer": "trainer",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -27,6 +27,7 @@ __all__ = [
     "load_checkpoint",
     "load_net",
     "load_weights",
+    "nest",
     "net_from_json",
     "net_to_json",
     "save_checkpoint",
@@ -203,16 +204,28 @@ def net_from_json(text: str) -> nn.Sequential:
         ValueError: the text describes no net.
     """
     try:
-        tree: dict[str, Any] = {}
-        for layer in json.loads(text):
-            *outer, name = layer.pop("name").split(".")
-            branch = tree
-            for inner in outer:
-                branch = branch.setdefault(inner, {})
-            branch[name] = _layer(**layer)
-        return _sequential(tree)
+        return nest({layer.pop("name"): _layer(**layer) for layer in json.loads(text)})
     except _CORRUPT as error:
         raise ValueError(f"expected a description of a net, got {text[:80]!r}: {_reason(error)}") from error
+
+
+def nest(layers: Mapping[str, Op]) -> nn.Sequential:
+    """A net of layers by their full names, whose dots say what lies in which inner net: ``features.0``.
+
+    Raises:
+        AttributeError: a name for both a layer and a net.
+        RecursionError: a name of very many parts.
+        TypeError: as AttributeError.
+        ValueError: an empty part of a name, or a layer that stands twice.
+    """
+    tree: dict[str, Any] = {}
+    for full_name, layer in layers.items():
+        *outer, name = full_name.split(".")
+        branch = tree
+        for inner in outer:
+            branch = branch.setdefault(inner, {})
+        branch[name] = layer
+    return _sequential(tree)
 
 
 def _sequential(tree: Mapping[str, Any]) -> nn.Sequential:

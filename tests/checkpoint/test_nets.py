@@ -122,6 +122,28 @@ def test_weights_of_lenet_by_others_are_a_net(tmp_path: Path) -> None:
         load_net(tmp_path / "w")
 
 
+@pytest.mark.torch
+def test_nets_move_to_pytorch_and_back_by_file(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import load_file, save_file
+
+    from torch_steps import in_torch, relu_net
+
+    for mine, fresh in ((nn.LeNet(seed=1), nn.LeNet()), (relu_net(), relu_net())):
+        save_net(tmp_path / "mine", SavedNet(mine, (1, 28, 28), tuple("0123456789"), {"data": "digits"}))
+        theirs = in_torch(fresh)
+        theirs.load_state_dict(load_file(tmp_path / "mine"), strict=True)
+        x = np.random.default_rng(0).random((4, 1, 28, 28), np.float32)
+        with torch.no_grad():
+            np.testing.assert_allclose(mine(x), theirs(torch.tensor(x)).numpy(), rtol=0, atol=1e-5)
+        save_file(theirs.state_dict(), tmp_path / "theirs", {"format": "pt"})
+        assert fresh.load(tmp_path / "theirs", strict=True) == ([], [])
+        assert_same_bits_by_name(fresh.parameters(), mine.parameters())
+    theirs = in_torch(nn.LeNet(seed=2))
+    save_file(theirs.state_dict(), tmp_path / "theirs", {"format": "pt"})
+    assert_same_bits_by_name(load_net(tmp_path / "theirs").net.parameters(), nn.LeNet(seed=2).parameters())
+
+
 def some_checkpoint(net: nn.Sequential) -> checkpoint.Checkpoint:
     row = {
         "epoch": 1,

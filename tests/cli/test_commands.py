@@ -205,7 +205,7 @@ def test_a_command_loads_only_what_it_needs() -> None:
 import sys
 from convlet.cli import main
 main(["info"])
-optional = ("matplotlib", "PIL", "pooch", "requests", "rich", "safetensors")
+optional = ("matplotlib", "onnx", "PIL", "pooch", "requests", "rich", "safetensors")
 print([name for name in optional if name in sys.modules])
 """
     outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from .evaluate import evaluate
+from .export import export
 from .info import info
 from .predict import predict
 from .train import train
@@ -27,7 +28,7 @@ def commands() -> None:
     """Train and run LeNet-class convolutional networks at the speed of the machine."""
 
 
-for command in (train, evaluate, predict, info):
+for command in (train, evaluate, predict, export, info):
     commands.add_command(command)
 
 
