@@ -23,7 +23,8 @@ from .max_pool2d import MaxPool2d
 from .module import Keys, Layer, Op
 from .softmax import LogSoftmax, Softmax
 from .structure import Structure
-from .summary import Row, Summary
+from .shown import html_of
+from .summary import Summary, summary_of
 
 __all__ = ["Network"]
 
@@ -195,18 +196,11 @@ class Network(Layer):
             TypeError: a size that is no integer.
             ValueError: a shape that the layers do not take.
         """
-        made = self.plan(input_shape)
-        rows = (
-            Row(
-                name,
-                type(op).__name__,
-                tuple(step["output_shape"]),
-                step["parameters"],
-                step["multiply_adds"],
-            )
-            for (name, op), step in zip(self.ops().items(), made.layers, strict=True)
-        )
-        return Summary(tuple(made.input_shape), tuple(rows))
+        return summary_of(self.structure.ops, self.plan(input_shape))
+
+    def _repr_html_(self) -> str:
+        """Layers, shapes where they are known, parameters and multiply-adds, as a notebook shows a net."""
+        return html_of(self)
 
     def save(self, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
         """Write the parameters by name as safetensors, or ``.npz`` if the path ends so, whole or not at all.
@@ -288,6 +282,11 @@ class Network(Layer):
         if loss.reduction == "mean" and not np.any(labels != loss.ignore_index):
             raise ValueError(f"{op}: expected a label that counts for the mean, got 0 of {labels.size}")
         return images, labels, self.structure.slots.gather()[0]
+
+    @property
+    def last_input_shape(self) -> tuple[int, ...] | None:
+        """Of one image, for which the net was last planned; ``None`` before the first."""
+        return self._engines.last_input_shape
 
     @contextmanager
     def flat_parameters(self) -> Iterator[Array]:
