@@ -18,16 +18,40 @@ _settings.apply()
 from . import functional, nn, optim, reference  # noqa: E402  (the compiled module is set up before its first use)
 
 if TYPE_CHECKING:
+    from . import d2l as d2l
     from . import datasets as datasets
+    from . import plots as plots
+    from .estimator import LeNetClassifier as LeNetClassifier
+    from .estimator import NetClassifier as NetClassifier
     from .history import History as History
     from .trainer import Trainer as Trainer
 
     __version__: str
 
-__all__ = ["History", "Trainer", "datasets", "functional", "nn", "optim", "reference"]
+__all__ = [
+    "History",
+    "LeNetClassifier",
+    "NetClassifier",
+    "Trainer",
+    "d2l",
+    "datasets",
+    "functional",
+    "nn",
+    "optim",
+    "plots",
+    "reference",
+]
 
 # What inference does not need is loaded when it is first asked for.
-_LATER = {"datasets": "datasets", "History": "history", "Trainer": "trainer"}
+_LATER = {
+    "History": "history",
+    "LeNetClassifier": "estimator",
+    "NetClassifier": "estimator",
+    "Trainer": "trainer",
+    "d2l": "d2l",
+    "datasets": "datasets",
+    "plots": "plots",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,14 @@ __all__ = ["table"]
 
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], words: int) -> str:
-    """A ``<table>`` of escaped text, the first ``words`` columns to the left and the others, numbers, to the right."""
+    """A ``<table>`` of escaped text.
+
+    Args:
+        caption: above it, or nothing.
+        head: the names of the columns.
+        rows: the cells, row after row.
+        words: how many columns, from the left, hold words; numbers go to the right.
+    """
     from html import escape  # what is not shown in a notebook goes without
 
     def line(kind: str, cells: Sequence[str]) -> str:

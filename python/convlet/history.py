@@ -93,7 +93,7 @@ class History(list[Row]):
         write_atomically(path, (json.dumps(self.to_dict(), indent=2) + "\n").encode())
 
     def _repr_html_(self) -> str:
-        """A table of the rows and, where matplotlib is installed, the curves, as a notebook shows a history."""
+        """For a notebook: a table of the rows and, where matplotlib is installed, the curves."""
         head = ("epoch", "train loss", "train accuracy", "test loss", "test accuracy", "seconds", "images/s")
         rows = [
             (

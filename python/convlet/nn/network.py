@@ -21,9 +21,9 @@ from .flatten import Flatten
 from .linear import Linear
 from .max_pool2d import MaxPool2d
 from .module import Keys, Layer, Op
+from .shown import html_of
 from .softmax import LogSoftmax, Softmax
 from .structure import Structure
-from .shown import html_of
 from .summary import Summary, summary_of
 
 __all__ = ["Network"]

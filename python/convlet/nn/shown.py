@@ -21,10 +21,11 @@ _LARGEST_SQUARE = 256
 
 
 def html_of(net: Network) -> str:
-    """The summary for the images that the net was last asked about, or else for those that its layers ask for.
+    """The summary for the images that the net was last planned for, or that its layers ask for.
 
-    A dense layer at the beginning says how many numbers it takes. Behind convolutions it says so of what they leave,
-    which is taken for the smallest square image that leaves it. Where nothing does, there are parameters alone.
+    A dense layer at the beginning says how many numbers it takes. Behind convolutions it says so of what
+    they leave, which is taken for the smallest square image that leaves it. Where nothing does, there are
+    parameters alone.
     """
     name, ops = type(net).__name__, net.structure.ops
     if net.last_input_shape is not None:
@@ -43,7 +44,9 @@ def html_of(net: Network) -> str:
         (place, type(op).__name__, f"{op.slot.size:,}" if isinstance(op, Weighted) else "0")
         for place, op in ops.items()
     ]
-    return table(name, ("", "layer", "parameters"), [*rows, ("", "total", f"{net.parameter_count:,}")], words=2)
+    return table(
+        name, ("", "layer", "parameters"), [*rows, ("", "total", f"{net.parameter_count:,}")], words=2
+    )
 
 
 def _smallest_square(net: Network, channels: int) -> Summary | None:

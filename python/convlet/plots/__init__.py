@@ -1,8 +1,8 @@
 """Pictures of data, nets and trainings.
 
-Every function returns a matplotlib figure of its own, which belongs to no window, needs no screen and shows itself in a
-notebook, and saves it where ``path`` says so. Matplotlib is loaded when the first picture is drawn; where it is
-missing, an ``ImportError`` says what to install.
+Every function returns a matplotlib figure of its own, which belongs to no window, needs no screen and shows
+itself in a notebook, and saves it where ``path`` says so. Matplotlib is loaded when the first picture is
+drawn; where it is missing, an ``ImportError`` says what to install.
 """
 
 from .confusion_matrix import confusion_matrix

@@ -62,7 +62,7 @@ def bare(axes: Axes) -> None:
 
 
 def grid(count: int, widest: int) -> tuple[int, int]:
-    """Rows and columns for so many tiles, with at most ``widest`` columns and the last row as full as may be."""
+    """Rows and columns for so many tiles: at most ``widest`` columns, the last row as full as may be."""
     rows = -(-count // widest)
     return rows, -(-count // rows)
 

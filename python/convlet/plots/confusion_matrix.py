@@ -29,8 +29,8 @@ def confusion_matrix(
 ) -> Picture:
     """Draw how many images of each class were taken for which: a row for each true class.
 
-    The colour is the share of the row, so that rare classes show as well as frequent ones; the numbers are images.
-    ``confusion_matrix(test.labels, net.predict(test.images), test.classes)`` is that of a net.
+    The colour is the share of the row, so that rare classes show as well as frequent ones; the numbers are
+    images. ``confusion_matrix(test.labels, net.predict(test.images), test.classes)`` is that of a net.
 
     Args:
         labels: the true classes, (N,), integers from 0.
@@ -79,5 +79,5 @@ def confusion_matrix(
     bar = picture.colorbar(shown, ax=axes, shrink=0.7, aspect=18, pad=0.02)
     bar.set_label("share of the true class", fontsize=SMALL)
     bar.ax.tick_params(labelsize=SMALL)
-    bar.outline.set_visible(False)  # type: ignore[operator]  (matplotlib's hints take it for a property)
+    bar.outline.set_visible(False)
     return saved(picture, path)

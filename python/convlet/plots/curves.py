@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .picture import Picture
 
-__all__ = ["Figures", "Run", "curves"]
+__all__ = ["curves"]
 
 
 class Figures(Protocol):
@@ -30,7 +30,7 @@ class Figures(Protocol):
 
 
 class Run(Protocol):
-    """A training: figures by epoch, and running ones within the epochs, as :class:`convlet.History` has them."""
+    """A training, as :class:`convlet.History` has it: figures by epoch, and running ones within the epochs."""
 
     def __iter__(self) -> Iterator[Figures]: ...
     def __len__(self) -> int: ...
@@ -75,7 +75,9 @@ def draw(axes: Axes, history: Run, epochs: int | None = None) -> None:
     axes.plot(done, accuracies, color=PINK, linestyle="--", marker=dot, label="train accuracy")
     if tested:
         alone = "o" if len(tested) == 1 else ""
-        axes.plot(*zip(*tested, strict=True), color=GREEN, linestyle="-.", marker=alone, label="test accuracy")
+        axes.plot(
+            *zip(*tested, strict=True), color=GREEN, linestyle="-.", marker=alone, label="test accuracy"
+        )
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     if epochs is not None and epochs > done[0]:

@@ -39,8 +39,8 @@ def feature_maps(
 ) -> Picture:
     """Draw what every layer of a net makes of one image, from top to bottom.
 
-    Each line has a scale of its own, dark for its smallest and light for its largest number, which stand below it.
-    Outputs without rows and columns are a strip with a bar for each number.
+    Each line has a scale of its own, dark for its smallest and light for its largest number, which stand
+    below it. Outputs without rows and columns are a strip with a bar for each number.
 
     Args:
         net: the net.
@@ -102,7 +102,9 @@ def _stage(name: str, values: Array, most: int) -> Stage:
 def _range(low: float, high: float) -> str:
     """Two ends as they are read, what is next to nothing as 0."""
     least = 1e-3 * (high - low)
-    return " to ".join(f"{0 if abs(end) < least else end:.3g}" for end in (low, high)).replace("-", "\N{MINUS SIGN}")
+    return " to ".join(f"{0 if abs(end) < least else end:.3g}" for end in (low, high)).replace(
+        "-", "\N{MINUS SIGN}"
+    )
 
 
 def _bottoms(stages: list[Stage], height: float) -> Iterator[float]:

@@ -61,19 +61,22 @@ def gallery(op: str, data: Data, classes: Sequence[str] | None, most: int | None
 def as_pictures(op: str, images: NDArray[Any]) -> NDArray[np.float32]:
     """Images (N, H, W) or (N, C, H, W) of 1 or 3 channels, as (N, H, W, channels) from 0 to 1.
 
-    uint8 is 0 to 255; other numbers are taken as they are if all lie in 0 to 1, else from the smallest to the largest.
+    uint8 is 0 to 255; other numbers are taken as they are if all lie in 0 to 1, else from the smallest to the
+    largest.
     """
     pictures = images[:, None] if images.ndim == 3 else images
     if pictures.ndim != 4 or pictures.shape[1] not in (1, 3) or 0 in pictures.shape:
         raise ValueError(
             f"{op}: expected images (N, H, W) or (N, C, H, W), grey or of 3 channels, got {images.shape}"
         )
-    values = np.moveaxis(pictures, 1, -1).astype(np.float32)
+    values: NDArray[np.float32] = np.moveaxis(pictures, 1, -1).astype(np.float32)
     if images.dtype == np.uint8:
-        return values / np.float32(255)
+        values /= np.float32(255)
+        return values
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if low < 0 or high > 1:
-        values = (values - low) / ((high - low) or 1)
+        values -= np.float32(low)
+        values /= np.float32((high - low) or 1)
     return values
 
 

@@ -27,8 +27,8 @@ _MOST_TICKS = 24
 def kernels(net: Layer, layer: int = 0, path: str | os.PathLike[str] | None = None) -> Picture:
     """Draw the kernels of a convolution: blue takes away, red adds, white leaves alone.
 
-    Kernels of one channel stand side by side, in rows of at most 8. Where there are several channels, each kernel is a
-    column and each channel a row. All have one scale, that of the largest weight.
+    Kernels of one channel stand side by side, in rows of at most 8. Where there are several channels, each
+    kernel is a column and each channel a row. All have one scale, that of the largest weight.
 
     Args:
         net: a net, or a convolution by itself.
@@ -49,7 +49,9 @@ def kernels(net: Layer, layer: int = 0, path: str | os.PathLike[str] | None = No
     found = [(name, op) for name, op in net.ops().items() if isinstance(op, Conv2d)]
     number = integer("kernels", "layer", layer, low=0)
     if number >= len(found):
-        raise ValueError(f"kernels: expected a net with convolution {number}, got one with {len(found)} of them")
+        raise ValueError(
+            f"kernels: expected a net with convolution {number}, got one with {len(found)} of them"
+        )
     name, convolution = found[number]
     weight = convolution.weight
     if not np.isfinite(weight).all():
@@ -83,11 +85,13 @@ def _draw(axes: Axes, weight: Array, columns: int) -> None:
     axes.set_yticks((down * (height + gap) + (height - 1) / 2)[:: every[1]], names[:: every[1]].tolist())
     if rows == 1:
         axes.set_yticks([])
-    axes.set_xlabel("kernel" if channels > 1 or rows == 1 else "kernel (the row's first, plus)", fontsize=SMALL)
+    axes.set_xlabel(
+        "kernel" if channels > 1 or rows == 1 else "kernel (the row's first, plus)", fontsize=SMALL
+    )
     axes.tick_params(length=0, labelsize=SMALL)
     for spine in axes.spines.values():
         spine.set_visible(False)
     bar = axes.figure.colorbar(shown, ax=axes, aspect=6 * max(1.0, min(rows, 4) / 1.5), pad=0.03)
     bar.set_label("weight", fontsize=SMALL)
     bar.ax.tick_params(labelsize=SMALL)
-    bar.outline.set_visible(False)  # type: ignore[operator]  (matplotlib's hints take it for a property)
+    bar.outline.set_visible(False)

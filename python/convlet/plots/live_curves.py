@@ -36,13 +36,14 @@ class Underway(Protocol):
 class LiveCurves:
     """Draws the curves of a training anew after every epoch: ``trainer.fit(..., on_epoch=LiveCurves())``.
 
-    In a notebook one picture under the cell follows the training. Everywhere the picture is saved as ``path``, if
-    there is one, and :attr:`picture` is its last state.
+    In a notebook one picture under the cell follows the training. Everywhere the picture is saved as
+    ``path``, if there is one, and :attr:`picture` is its last state.
 
     Args:
         epochs: how many there will be, so that the axis has its full length from the beginning.
-        images: how many there are in an epoch. With it :meth:`on_progress` can follow the training within the epochs:
-            ``live = LiveCurves(10, len(train)); trainer.fit(..., on_epoch=live, on_progress=live.on_progress)``.
+        images: how many there are in an epoch. With it :meth:`on_progress` can follow the training within the
+            epochs: ``live = LiveCurves(10, len(train)); trainer.fit(..., on_epoch=live,
+            on_progress=live.on_progress)``.
         path: where to save the picture after every epoch; its ending says the format.
 
     Attributes:
@@ -61,7 +62,9 @@ class LiveCurves:
         images: int | None = None,
         path: str | os.PathLike[str] | None = None,
     ) -> None:
-        blank("LiveCurves", 1.0, 1.0)  # what is missing is told before the training, not after its first epoch
+        blank(
+            "LiveCurves", 1.0, 1.0
+        )  # what is missing is told before the training, not after its first epoch
         self.epochs = None if epochs is None else integer("LiveCurves", "epochs", epochs)
         self.images = None if images is None else integer("LiveCurves", "images", images)
         self.path = path
@@ -81,7 +84,9 @@ class LiveCurves:
     def on_progress(self, progress: Underway) -> None:
         """Take running figures, about five an epoch, and draw them in a notebook now and then."""
         if self.images is None:
-            raise ValueError("LiveCurves: expected images, the number of them in an epoch, for on_progress, got None")
+            raise ValueError(
+                "LiveCurves: expected images, the number of them in an epoch, for on_progress, got None"
+            )
         done = progress.epoch - 1 + progress.images / self.images
         last = max(float(progress.epoch - 1), self.within[-1][0] if self.within else 0.0)
         if progress.images >= self.images or int(_POINTS * done) <= int(_POINTS * last):

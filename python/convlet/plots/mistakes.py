@@ -30,8 +30,8 @@ def mistakes(
 ) -> Picture:
     """Draw the wrongest predictions: the images whose true class the net holds for the least likely.
 
-    Above each stands the true class, then what the net takes it for and with which probability. Only images that it
-    gets wrong are drawn, the wrongest first, all of them where there are fewer than ``count``.
+    Above each stands the true class, then what the net takes it for and with which probability. Only images
+    that it gets wrong are drawn, the wrongest first, all of them where there are fewer than ``count``.
 
     Args:
         net: a classifier.
@@ -48,8 +48,8 @@ def mistakes(
         ImportError: matplotlib is not installed.
         OSError: the picture cannot be written.
         TypeError: what is no net, neither a data set nor a pair, or images or labels of another type.
-        ValueError: images that the net does not take, a label that the net has no output for, or a net that gets every
-            image right.
+        ValueError: images that the net does not take, a label that the net has no output for, or a net that
+            gets every image right.
     """
     op = "mistakes"
     if not isinstance(net, Sequential):
