@@ -48,6 +48,7 @@ ORDER = [
     "_core",
     "_settings",
     "_arrays",
+    "_samples",
     "_files",
     "_html",
     "functional",

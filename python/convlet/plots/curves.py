@@ -30,7 +30,7 @@ class Figures(Protocol):
 
 
 class Run(Protocol):
-    """A training, as :class:`convlet.History` has it: figures by epoch, and running ones within the epochs."""
+    """A training, as :class:`convlet.History` has it: figures by epoch, and running ones within them."""
 
     def __iter__(self) -> Iterator[Figures]: ...
     def __len__(self) -> int: ...
