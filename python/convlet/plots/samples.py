@@ -58,9 +58,10 @@ def tiles(op: str, pictures: NDArray[np.float32], titles: Sequence[str], columns
     rows, columns = grid(len(pictures), columns)
     lines = 1 + max(title.count("\n") for title in titles)
     longest = max(len(line) for title in titles for line in title.split("\n"))
-    width = max(_TILE_INCHES, 0.068 * longest)
+    width = max(_TILE_INCHES + 0.1, 0.07 * longest)
     tall = min(3.0, pictures.shape[1] / pictures.shape[2]) * _TILE_INCHES
-    picture = blank(op, columns * width + 0.1, rows * (tall + lines * _LINE_INCHES) + 0.1)
+    height = rows * (tall + lines * _LINE_INCHES) + 0.1
+    picture = blank(op, columns * width + 0.1, height, layout="constrained")
     for n, (pixels, title) in enumerate(zip(pictures, titles, strict=True)):
         axes = picture.add_subplot(rows, columns, n + 1)
         show(axes, pixels)
