@@ -12,24 +12,24 @@ from convlet import Trainer, d2l, nn, optim
 
 
 class MyLeNet(d2l.Classifier):
-    """As the chapter has it, with the channels written out."""
+    """As the chapter has it."""
 
     def __init__(self, lr: float = 0.1, num_classes: int = 10) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.net = nn.Sequential(
-            nn.Conv2d(1, 6, kernel_size=5, padding=2),
+            nn.LazyConv2d(6, kernel_size=5, padding=2),
             nn.Sigmoid(),
             nn.AvgPool2d(kernel_size=2, stride=2),
-            nn.Conv2d(6, 16, kernel_size=5),
+            nn.LazyConv2d(16, kernel_size=5),
             nn.Sigmoid(),
             nn.AvgPool2d(kernel_size=2, stride=2),
             nn.Flatten(),
-            nn.Linear(400, 120),
+            nn.LazyLinear(120),
             nn.Sigmoid(),
-            nn.Linear(120, 84),
+            nn.LazyLinear(84),
             nn.Sigmoid(),
-            nn.Linear(84, num_classes),
+            nn.LazyLinear(num_classes),
         )
 
 
@@ -58,8 +58,9 @@ def test_the_training_is_that_of_the_trainer():
         np.testing.assert_array_equal(weight, net.parameters()[name])
 
 
-def test_the_summary_of_layers_is_the_books(capsys: pytest.CaptureFixture[str]):
-    d2l.LeNet().layer_summary((1, 1, 28, 28))
+@pytest.mark.parametrize("kind", [d2l.LeNet, MyLeNet])
+def test_the_summary_of_layers_is_the_books(kind: type[d2l.LeNet], capsys: pytest.CaptureFixture[str]):
+    kind().layer_summary((1, 1, 28, 28))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Conv2d output shape:\t (1, 6, 28, 28)"
     assert lines[-1] == "Linear output shape:\t (1, 10)"

@@ -57,6 +57,7 @@ def train_ch6(
     optimizer = SGD(lr)
     images, labels, batch_size = arrays_of("train_ch6", train_iter)
     test = arrays_of("train_ch6", test_iter)[:2]
+    net.plan(images.shape[1:])  # what does not fit is told before the weights are lost
     net.initialize("d2l", number)
     trainer = Trainer(net, optimizer, CrossEntropyLoss(), kind_of(device))
     history = fit(trainer, (images, labels), test, num_epochs, batch_size, number)

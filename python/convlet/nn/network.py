@@ -18,6 +18,7 @@ from .conv2d import Conv2d
 from .cross_entropy import CrossEntropyLoss
 from .engines import Engines, Entry, Way
 from .flatten import Flatten
+from .lazy import settle
 from .linear import Linear
 from .max_pool2d import MaxPool2d
 from .module import Keys, Layer, Op
@@ -182,6 +183,7 @@ class Network(Layer):
         shape = tuple(integer("plan", "input_shape", size) for size in sizes)
         if len(shape) not in (1, 3):
             raise ValueError(f"plan: expected input_shape (C, H, W) or (F,), got {shape}")
+        self._settle("plan", shape)
         return self._entry("plan", shape).plan
 
     def summary(self, input_shape: Shape) -> Summary:
@@ -309,6 +311,19 @@ class Network(Layer):
         except ValueError as error:
             raise ValueError(f"{op}: expected images that the layers take, got {shape}: {error}") from error
 
+    def _settle(self, op: str, shape: tuple[int, ...]) -> None:
+        """Show lazy layers that there are images of that shape."""
+        if not self.structure.lazy:
+            return
+        if len(shape) not in (1, 3):
+            raise ValueError(
+                f"{op}: expected images (N, C, H, W) or (N, F) for lazy layers, got (N, *{shape})"
+            )
+        try:
+            settle(self.structure.sequence, shape)
+        except ValueError as error:
+            raise ValueError(f"{op}: expected images that the layers take, got {shape}: {error}") from error
+
     def _forward(self, op: str, images: Images) -> Array:
         entry = self._entry(op, images.shape[1:])
         parameters = self.structure.slots.gather()[0]
@@ -318,6 +333,9 @@ class Network(Layer):
     def _enter(self, op: str, x: Numbers) -> tuple[Images, bool]:
         """A batch as the engine takes it, and whether x was a single image without N."""
         images = as_images(op, "x", x)
+        if self.structure.lazy:
+            alone = images.ndim == 3 and not isinstance(self.structure.entrance, Linear | Flatten)
+            self._settle(op, images.shape if alone else images.shape[1:])
         first = self.structure.entrance
         if isinstance(first, Flatten) and images.ndim > 1:
             flat = (len(images), math.prod(images.shape[1:]))

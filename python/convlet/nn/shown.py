@@ -28,6 +28,8 @@ def html_of(net: Network) -> str:
     parameters alone.
     """
     name, ops = type(net).__name__, net.structure.ops
+    if net.structure.lazy:
+        return table(name, ("", "layer"), [(place, repr(op)) for place, op in ops.items()], words=2)
     if net.last_input_shape is not None:
         shape = net.last_input_shape
         return summary_of(ops, plan(net.structure.sequence, shape)).html(f"{name}, for images of {shape}")
