@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from convlet import d2l, datasets, functional, nn
-from notebook import enter_notebook
+from notebook_cell import enter_notebook
 
 
 @pytest.fixture

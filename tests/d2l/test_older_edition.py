@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from convlet import Trainer, d2l, datasets, nn, optim
-from notebook import enter_notebook
+from notebook_cell import enter_notebook
 
 LINES = re.compile(
     r"loss (\d\.\d{3}), train acc (\d\.\d{3}), test acc (\d\.\d{3})\n(\d+\.\d) examples/sec on (\S+)\n"
@@ -89,6 +89,8 @@ def test_bad_arguments_are_refused():
         d2l.train_ch6(lenet(), [], loader, 1, 0.9)
     with pytest.raises(ValueError, match="expected device to be one of auto, cpu, cuda, got 'tpu'"):
         d2l.train_ch6(lenet(), loader, loader, 1, 0.9, "tpu")
+    with pytest.raises(ValueError, match="expected device 'cpu', 'cuda' or 'cuda:0', got 'cuda:3'"):
+        d2l.train_ch6(lenet(), loader, loader, 1, 0.9, "cuda:3")
     with pytest.raises(ValueError, match="SGD: expected lr of at least 0"):
         d2l.train_ch6(lenet(), loader, loader, 1, -0.9)
 

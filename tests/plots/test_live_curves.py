@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from convlet import Trainer, datasets, nn, optim, plots
-from notebook import enter_notebook
+from notebook_cell import enter_notebook
 
 
 def train(**callbacks: Any) -> Trainer:

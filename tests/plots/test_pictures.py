@@ -115,6 +115,7 @@ class TestKernels:
         page = np.ma.filled(axes.get_images()[0].get_array(), np.nan)
         np.testing.assert_array_equal(page[6:11, 12:17], net[3].weight[2, 1])
         assert axes.get_ylabel() == "input channel"
+        assert axes.get_title() == "3 Conv2d"
 
     def test_a_layer_by_itself_and_many_kernels(self):
         assert plots.kernels(nn.Conv2d(1, 40, 3))._repr_png_()
@@ -147,6 +148,12 @@ class TestFeatureMaps:
         texts = [text.get_text() for text in picture.texts]
         assert texts[:2] == ["image", "1 × 28 × 28"]  # noqa: RUF001
         assert "11 Linear" in texts
+
+    def test_a_coloured_image_is_shown_in_colour(self, rng: np.random.Generator):
+        image = rng.integers(0, 256, (3, 12, 10), np.uint8)
+        picture = plots.feature_maps(nn.Sequential(nn.Conv2d(3, 2, 3)), image)
+        shown = picture.axes[0].get_images()[0].get_array()
+        np.testing.assert_allclose(shown, image.transpose(1, 2, 0) / 255, rtol=1e-6)
 
     def test_only_the_first_maps_are_drawn(self, digits: datasets.Digits):
         net = nn.Sequential(nn.Conv2d(1, 40, 3), nn.ReLU())

@@ -38,5 +38,12 @@ def try_all_gpus() -> list[str]:
 
 
 def kind_of(device: object) -> str:
-    """``"cuda"`` of ``"cuda:0"``, as :class:`convlet.Trainer` takes it; ``"auto"`` of ``None``."""
-    return "auto" if device is None else str(device).partition(":")[0]
+    """``"cuda"`` of ``"cuda:0"``, as :class:`convlet.Trainer` takes it; ``"auto"`` of ``None``.
+
+    Raises:
+        ValueError: another GPU than the first.
+    """
+    kind, _, number = str(device).partition(":")
+    if number not in ("", "0"):
+        raise ValueError(f"train_ch6: expected device 'cpu', 'cuda' or 'cuda:0', got {str(device)!r}")
+    return "auto" if device is None else kind

@@ -69,7 +69,9 @@ class Module(HyperParameters):
         """What the net gives for images."""
         return self._net()(X)
 
-    __call__: Callable[[Module, Numbers], Array] = lambda self, X: self.forward(X)
+    def __call__(self, X: Numbers) -> Array:
+        """What :meth:`forward` gives."""
+        return self.forward(X)
 
     def configure_optimizers(self) -> Optimizer:
         """What trains the model: SGD with the model's learning rate."""

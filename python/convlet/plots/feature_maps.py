@@ -22,6 +22,7 @@ __all__ = ["feature_maps"]
 # Inches. The names stand to the left of the maps, the range of the numbers below them.
 _LEFT, _WIDTH, _RIGHT = 1.25, 5.0, 0.1
 _TALLEST, _STRIP, _SPACE, _MARGIN = 0.7, 0.16, 0.24, 0.08
+_IMAGE = "image"  # the name of the first line
 
 
 class Stage(NamedTuple):
@@ -64,7 +65,7 @@ def feature_maps(
         raise ValueError(f"feature_maps: expected an image (C, H, W) or (H, W), got {pixels.shape}")
     most = integer("feature_maps", "most", most)
     found = reference.activations(net, pixels[None] if pixels.ndim == 3 else pixels[None, None])
-    names = ["image", *(f"{name} {type(op).__name__}" for name, op in net.ops().items())]
+    names = [_IMAGE, *(f"{name} {type(op).__name__}" for name, op in net.ops().items())]
     stages = [_stage(name, values[0], most) for name, values in zip(names, found, strict=True)]
     width = _LEFT + _WIDTH + _RIGHT
     height = 2 * _MARGIN + sum(stage.height_inches + _SPACE for stage in stages)
@@ -91,10 +92,14 @@ def _stage(name: str, values: Array, most: int) -> Stage:
     note = _range(float(values.min()), float(values.max()))
     if values.ndim != 3 or values.shape[1:] == (1, 1):
         return Stage(name, values.shape, values.reshape(1, -1), _STRIP, note)
+    rows, columns = values.shape[1:]
+    if name == _IMAGE and len(values) == 3 and values.min() >= 0 and values.max() <= 1:
+        return Stage(
+            name, values.shape, values.transpose(1, 2, 0), min(_TALLEST, _WIDTH * rows / columns), note
+        )
     maps = values[:most]
     if len(maps) < len(values):
         note = f"{len(maps)} of {len(values)} maps; {note}"
-    rows, columns = values.shape[1:]
     page = mosaic(maps, len(maps), gap=max(1, round(columns / 12)))
     return Stage(name, values.shape, page, min(_TALLEST, _WIDTH * rows / page.shape[1]), note)
 

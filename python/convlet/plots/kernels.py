@@ -65,7 +65,7 @@ def kernels(net: Layer, layer: int = 0, path: str | os.PathLike[str] | None = No
     _draw(axes, weight, columns)
     if channels > 1:
         axes.set_ylabel("input channel", fontsize=SMALL)
-    axes.set_title(" ".join(filter(None, ("layer", name, type(convolution).__name__))), fontsize=SMALL + 1)
+    axes.set_title(f"{name} {type(convolution).__name__}".strip(), fontsize=SMALL + 1)
     return saved(picture, path)
 
 
@@ -85,9 +85,7 @@ def _draw(axes: Axes, weight: Array, columns: int) -> None:
     axes.set_yticks((down * (height + gap) + (height - 1) / 2)[:: every[1]], names[:: every[1]].tolist())
     if rows == 1:
         axes.set_yticks([])
-    axes.set_xlabel(
-        "kernel" if channels > 1 or rows == 1 else "kernel (the row's first, plus)", fontsize=SMALL
-    )
+    axes.set_xlabel("kernel" if channels > 1 or rows == 1 else "kernel: row + column", fontsize=SMALL)
     axes.tick_params(length=0, labelsize=SMALL)
     for spine in axes.spines.values():
         spine.set_visible(False)
