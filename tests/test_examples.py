@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from convlet import datasets
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+CHAPTER = "11_the_chapter.py"  # has a test of its own
 TOUR = sorted(path.name for path in EXAMPLES.glob("[0-9]*.py"))
 SMALL = {  # fewer digits where that still shows the same
     "07_inductive_bias.py": ["--images", "2000"],
@@ -43,9 +45,18 @@ def test_the_tour_has_no_gap():
     assert [name[:2] for name in TOUR] == [f"{number:02}" for number in range(1, len(TOUR) + 1)]
 
 
-@pytest.mark.parametrize("name", TOUR)
+@pytest.mark.parametrize("name", [name for name in TOUR if name != CHAPTER])
 def test_the_tour_shows_what_it_says(name: str):
     assert run(name, *SMALL.get(name, []))
+
+
+def test_the_chapter_prints_what_the_book_prints():
+    shapes, batch, losses, speed = run(CHAPTER, "--digits").rsplit("\n", 4)[:4]
+    assert shapes.splitlines()[0] == "Conv2d output shape: \t (1, 6, 28, 28)"
+    assert len(shapes.splitlines()) == 12
+    assert batch == "a batch: (256, 1, 28, 28) float32 (256,)"
+    assert re.fullmatch(r"loss \d\.\d{3}, train acc \d\.\d{3}, test acc \d\.\d{3}", losses)
+    assert re.fullmatch(r"\d+\.\d examples/sec on (cpu|cuda:0)", speed)
 
 
 def test_lenet_trains_on_the_digits():

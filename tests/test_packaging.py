@@ -62,6 +62,10 @@ def test_import_loads_no_optional_package() -> None:
         "onnx",
         "mpi4py",
         "requests",
+        "sklearn",
+        "scipy",
+        "pandas",
+        "IPython",
     )
     program = f"import sys, convlet; print([name for name in {optional} if name in sys.modules])"
     assert run_python(program) == "[]"

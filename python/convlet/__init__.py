@@ -19,22 +19,44 @@ from . import functional, nn, optim, reference  # noqa: E402  (the compiled modu
 
 if TYPE_CHECKING:
     from . import cuda as cuda
+    from . import d2l as d2l
     from . import datasets as datasets
     from . import onnx as onnx
+    from . import plots as plots
+    from .estimator import LeNetClassifier as LeNetClassifier
+    from .estimator import NetClassifier as NetClassifier
     from .history import History as History
     from .trainer import Trainer as Trainer
 
     __version__: str
 
-__all__ = ["History", "Trainer", "cuda", "datasets", "functional", "nn", "optim", "reference"]
+__all__ = [
+    "History",
+    "LeNetClassifier",
+    "NetClassifier",
+    "Trainer",
+    "cuda",
+    "d2l",
+    "datasets",
+    "functional",
+    "nn",
+    "onnx",
+    "optim",
+    "plots",
+    "reference",
+]
 
 # What inference does not need is loaded when it is first asked for.
 _LATER = {
+    "History": "history",
+    "LeNetClassifier": "estimator",
+    "NetClassifier": "estimator",
+    "Trainer": "trainer",
     "cuda": "cuda",
+    "d2l": "d2l",
     "datasets": "datasets",
     "onnx": "onnx",
-    "History": "history",
-    "Trainer": "trainer",
+    "plots": "plots",
 }
 
 

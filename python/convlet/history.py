@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ._files import write_atomically
+from ._html import table
 
 __all__ = ["History", "Row"]
 
@@ -91,6 +92,28 @@ class History(list[Row]):
         """Write :meth:`to_dict` as JSON, at once or not at all (``OSError`` with the reason)."""
         write_atomically(path, (json.dumps(self.to_dict(), indent=2) + "\n").encode())
 
+    def _repr_html_(self) -> str:
+        """For a notebook: a table of the rows and, where matplotlib is installed, the curves."""
+        head = ("epoch", "train loss", "train accuracy", "test loss", "test accuracy", "seconds", "images/s")
+        rows = [
+            (
+                str(row.epoch),
+                *map(_three_digits, (row.train_loss, row.train_accuracy, row.test_loss, row.test_accuracy)),
+                f"{row.seconds:.2f}",
+                f"{row.images_per_second:,.0f}",
+            )
+            for row in self
+        ]
+        shown = table("" if rows else "no epochs yet", head, rows, words=0)
+        if not rows:
+            return shown
+        from .plots import curves
+
+        try:
+            return f"<div>{shown}{curves(self).svg()}</div>"
+        except ImportError:
+            return shown
+
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> History:
         """Read what :meth:`save` wrote; a file of another shape is a ``ValueError`` that names it."""
@@ -101,6 +124,10 @@ class History(list[Row]):
             raise ValueError(
                 f"{os.fspath(path)}: expected a history with config, epochs and total_seconds, got {error}"
             ) from error
+
+
+def _three_digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def row_from_dict(values: Mapping[str, Any]) -> Row:

@@ -9,6 +9,7 @@ from .avg_pool2d import AvgPool2d
 from .conv2d import Conv2d
 from .cross_entropy import CrossEntropyLoss
 from .flatten import Flatten
+from .lazy import LazyConv2d, LazyLinear
 from .lenet import LeNet
 from .linear import Linear
 from .max_pool2d import MaxPool2d
@@ -23,6 +24,8 @@ __all__ = [
     "CrossEntropyLoss",
     "Flatten",
     "Layer",
+    "LazyConv2d",
+    "LazyLinear",
     "LeNet",
     "Linear",
     "LogSoftmax",

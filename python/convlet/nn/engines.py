@@ -102,6 +102,11 @@ class Engines:
         self._last: _Last | None = None
         self._lock = threading.Lock()
 
+    @property
+    def last_input_shape(self) -> tuple[int, ...] | None:
+        """The shape that was asked for last."""
+        return None if self._last is None else self._last.input_shape
+
     @contextmanager
     def engine(self, ops: Sequence[Op], input_shape: tuple[int, ...], device: str) -> Iterator[Engine]:
         """The engine for images of that shape on ``"cpu"`` or ``"cuda"``, for the calling thread alone."""

@@ -32,12 +32,14 @@ from .conv2d import Conv2d
 from .cross_entropy import CrossEntropyLoss
 from .engines import Engines, Entry, Way
 from .flatten import Flatten
+from .lazy import settle
 from .linear import Linear
 from .max_pool2d import MaxPool2d
 from .module import Keys, Layer, Op
+from .shown import html_of
 from .softmax import LogSoftmax, Softmax
 from .structure import Structure
-from .summary import Row, Summary
+from .summary import Summary, summary_of
 
 __all__ = ["Network"]
 
@@ -206,6 +208,7 @@ class Network(Layer):
         shape = tuple(integer("plan", "input_shape", size) for size in sizes)
         if len(shape) not in (1, 3):
             raise ValueError(f"plan: expected input_shape (C, H, W) or (F,), got {shape}")
+        self._settle("plan", shape)
         return self._entry("plan", shape).plan
 
     def summary(self, input_shape: Shape) -> Summary:
@@ -220,18 +223,11 @@ class Network(Layer):
             TypeError: a size that is no integer.
             ValueError: a shape that the layers do not take.
         """
-        made = self.plan(input_shape)
-        rows = (
-            Row(
-                name,
-                type(op).__name__,
-                tuple(step["output_shape"]),
-                step["parameters"],
-                step["multiply_adds"],
-            )
-            for (name, op), step in zip(self.ops().items(), made.layers, strict=True)
-        )
-        return Summary(tuple(made.input_shape), tuple(rows))
+        return summary_of(self.structure.ops, self.plan(input_shape))
+
+    def _repr_html_(self) -> str:
+        """Layers, shapes where they are known, parameters and multiply-adds, as a notebook shows a net."""
+        return html_of(self)
 
     def save(self, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
         """Write the parameters by name as safetensors, or ``.npz`` if the path ends so, whole or not at all.
@@ -315,6 +311,11 @@ class Network(Layer):
             raise ValueError(f"{op}: expected a label that counts for the mean, got 0 of {labels.size}")
         return images, labels, self.structure.slots.gather()[0]
 
+    @property
+    def last_input_shape(self) -> tuple[int, ...] | None:
+        """Of one image, for which the net was last planned; ``None`` before the first."""
+        return self._engines.last_input_shape
+
     @contextmanager
     def flat_parameters(self) -> Iterator[Array]:
         """All parameters as one float32 array (P,) in C order, for code that updates them in place.
@@ -336,6 +337,19 @@ class Network(Layer):
         except ValueError as error:
             raise ValueError(f"{op}: expected images that the layers take, got {shape}: {error}") from error
 
+    def _settle(self, op: str, shape: tuple[int, ...]) -> None:
+        """Show lazy layers that there are images of that shape."""
+        if not self.structure.lazy:
+            return
+        if len(shape) not in (1, 3):
+            raise ValueError(
+                f"{op}: expected images (N, C, H, W) or (N, F) for lazy layers, got (N, *{shape})"
+            )
+        try:
+            settle(self.structure.sequence, shape)
+        except ValueError as error:
+            raise ValueError(f"{op}: expected images that the layers take, got {shape}: {error}") from error
+
     def _forward(self, op: str, images: Images | DeviceArray) -> Operand:
         entry = self._entry(op, images.shape[1:])
         parameters = self.structure.slots.gather()[0]
@@ -347,6 +361,9 @@ class Network(Layer):
     def _enter(self, op: str, x: Numbers | DeviceArray) -> tuple[Images | DeviceArray, bool]:
         """A batch as the engine takes it, and whether x was a single image without N."""
         images = as_images(op, "x", x)
+        if self.structure.lazy:
+            alone = images.ndim == 3 and not isinstance(self.structure.entrance, Linear | Flatten)
+            self._settle(op, images.shape if alone else images.shape[1:])
         first = self.structure.entrance
         if isinstance(first, Flatten) and images.ndim > 1:
             flat = (len(images), math.prod(images.shape[1:]))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex, overload
 
 from .engines import Engines
+from .lazy import Lazy
 from .module import Layer, join
 from .network import Network
 from .parameters import join as join_parameters
@@ -111,14 +112,18 @@ class Sequential(Network):
 
     @property
     def structure(self) -> Structure:
-        """The ops of the net, flattened; worked out anew once any net has grown."""
-        if self._flat is None or self._flat[0] != Sequential._appended:
+        """The ops of the net, flattened; worked out anew once any net has grown or lazy layer has settled."""
+        state = Sequential._appended + Lazy.settled
+        if self._flat is None or self._flat[0] != state:
+            lazy = self._flat is not None and self._flat[1].lazy
             named = (
                 (join(name, inner), op)
                 for name, layer in self._layers.items()
                 for inner, op in layer.ops().items()
             )
-            self._flat = (Sequential._appended, structure_of(dict(named)))
+            self._flat = (state, structure_of(dict(named)))
+            if lazy and not self._flat[1].lazy:
+                join_parameters(self._flat[1].slots)
         return self._flat[1]
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from .avg_pool2d import AvgPool2d
 from .conv2d import Conv2d
 from .flatten import Flatten
+from .lazy import Lazy
 from .linear import Linear
 from .max_pool2d import MaxPool2d
 from .module import Op, Weighted
@@ -26,6 +27,8 @@ class Structure(NamedTuple):
     """Where the parameters lie, in the order of the ops."""
     entrance: Op | None
     """The first op that does not take every shape: it decides what the net takes."""
+    lazy: bool
+    """Whether some of them have not seen their first images yet."""
 
 
 def structure_of(ops: dict[str, Op]) -> Structure:
@@ -41,7 +44,9 @@ def structure_of(ops: dict[str, Op]) -> Structure:
                 f"{places[id(op)]} and {name}"
             )
         places[id(op)] = name
-        slots.append(op.slot)
+        if not isinstance(op, Lazy):
+            slots.append(op.slot)
     particular = (Conv2d, MaxPool2d, AvgPool2d, Linear, Flatten, Softmax, LogSoftmax)
     entrance = next((op for op in ops.values() if isinstance(op, particular)), None)
-    return Structure(ops, tuple(ops.values()), slots, entrance)
+    lazy = any(isinstance(op, Lazy) for op in ops.values())
+    return Structure(ops, tuple(ops.values()), slots, entrance, lazy)

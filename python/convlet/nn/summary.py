@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["Row", "Summary"]
+from .. import _core
+from .._html import table
+from .module import Op
+
+__all__ = ["Row", "Summary", "summary_of"]
+
+_HEAD = ("", "layer", "output shape", "parameters", "multiply-adds")
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,24 @@ class Summary:
         return sum(row.multiply_adds for row in self.rows)
 
     def __str__(self) -> str:
-        table = [
-            ("", "layer", "output shape", "parameters", "multiply-adds"),
+        cells = [_HEAD, *self._cells()]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [_line(row, widths) for row in cells]
+        rule = "-" * max(map(len, lines))
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The table, for a notebook."""
+        return self.html("")
+
+    def html(self, caption: str) -> str:
+        """The table below a caption."""
+        return table(caption, _HEAD, self._cells(), words=3)
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        return [
             ("", "input", str(self.input_shape), "", ""),
             *(
                 (r.name, r.layer, str(r.output_shape), f"{r.parameters:,}", f"{r.multiply_adds:,}")
@@ -55,12 +77,15 @@ class Summary:
             ),
             ("", "total", "", f"{self.parameters:,}", f"{self.multiply_adds:,}"),
         ]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = [_line(cells, widths) for cells in table]
-        rule = "-" * max(map(len, lines))
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
-    __repr__ = __str__
+
+def summary_of(ops: Mapping[str, Op], plan: _core.Plan) -> Summary:
+    """The table of ops by name and of their plan."""
+    rows = (
+        Row(name, type(op).__name__, tuple(step["output_shape"]), step["parameters"], step["multiply_adds"])
+        for (name, op), step in zip(ops.items(), plan.layers, strict=True)
+    )
+    return Summary(tuple(plan.input_shape), tuple(rows))
 
 
 def _line(cells: Iterable[str], widths: list[int]) -> str:
