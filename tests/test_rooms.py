@@ -28,6 +28,7 @@ ROOMS = {
         "engine/",
         "bindings/",
         "cuda/device.h",
+        "cuda/engine.h",
         "cuda/ops.h",
     ),
     "cuda": ("convlet/", "engine/plan.h", "cuda/"),
@@ -77,6 +78,7 @@ ORDER = [
 KNOW_CORE = {
     "_settings",
     "_arrays",
+    "_device",
     "cuda",
     "functional",
     "nn",
