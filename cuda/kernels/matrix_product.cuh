@@ -32,6 +32,8 @@ namespace convlet::cuda {
 
 constexpr int kDepth = 16;     // steps of a chunk
 constexpr int kThreads = 128;  // of a block
+constexpr std::int64_t kMostBlocks =
+    1 << 14;  // of a launch, some 120 a multiprocessor; beyond, blocks take several tiles
 constexpr std::uint32_t kSkipped = 0x7fc5719du, kNan = 0x7fffffffu;
 
 enum class Order { Steps, Outputs };  // along which an operand lies in memory, and neighbouring threads read it
@@ -375,7 +377,6 @@ class BlockProduct {
                      last);
       }
     }
-    __syncthreads();  // the next part's chunks come to lie there
   }
 
   __device__ void write_vector(const float* own, int i, int j, bool first, bool last) {
@@ -424,7 +425,6 @@ __global__ void __launch_bounds__(kThreads, T::kBlocks)
 template <class T, class Operands>
 void launch_product(const char* name, Stream stream, const Operands& operands, Activation after, std::int64_t m,
                     std::int64_t n, std::int64_t pieces) {
-  constexpr std::int64_t kMostBlocks = (std::int64_t{1} << 31) - 1;
   const std::int64_t down = ceil_div(m, T::kM), across = ceil_div(n, T::kN), tiles = down * across * pieces;
   const Geometry geometry{dim3(static_cast<unsigned>(std::min(tiles, kMostBlocks))), dim3(kThreads),
                           sizeof(ProductMemory<T>)};
