@@ -81,8 +81,9 @@ if(use_nvcc)
   set(cuda_sources ${device_sources})
   set_source_files_properties(${device_sources} PROPERTIES COMPILE_OPTIONS
     "-fmad=false;-Xcompiler=-Wall,-Wextra,-ffp-contract=off;$<$<BOOL:${CONVLET_WERROR}>:-Werror=all-warnings>")
+  string(REPLACE ";" "," architectures "${CMAKE_CUDA_ARCHITECTURES}")
   set_source_files_properties(cuda/device.cu PROPERTIES COMPILE_DEFINITIONS
-    "CONVLET_CUDA_ARCHITECTURES=\"${CMAKE_CUDA_ARCHITECTURES}\"")
+    "CONVLET_CUDA_ARCHITECTURES=\"${architectures}\"")
   message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")
 elseif(CONVLET_CUDA STREQUAL "EMULATE")
   message(WARNING "CONVLET_CUDA=EMULATE: the device is emulated, for tests; this build is not for use")
