@@ -10,12 +10,12 @@
 
 namespace convlet::cuda {
 
-struct Cursor {  // where a run stands
+struct Cursor {               // where a run stands
   std::int64_t position = 0;  // of the batch's first image in the order
   std::int64_t step = 0;
 };
 
-struct Source {  // pointers to device memory
+struct Source {                  // pointers to device memory
   const void* images = nullptr;  // (all, size)
   bool bytes = false;            // scaled by 1/255
   std::int64_t size = 0;         // values of an image

@@ -20,20 +20,36 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kUnrolled = 16;  // steps of one graph; at 30 us a step, half a millisecond between two launches
+constexpr int kUnrolled = 16;       // steps of one graph; at 30 us a step, half a millisecond between two launches
 constexpr std::size_t kGraphs = 8;  // that an engine keeps
 
 // What a recorded graph has written into it, apart from the engine's own memory.
 using Key = std::tuple<int, int, std::int64_t, const void*, bool, const void*,  // source
-                       const float*, std::int64_t, float, Reduction,                                      // loss
+                       const float*, std::int64_t, float, Reduction,            // loss
                        OptimizerKind, double, double, double, bool, double, double, double, WeightDecay>;
 
 enum class Work { Infer, Evaluate, Train };
 
 Key key_of(Work work, int steps, std::int64_t count, const Source& s, const CrossEntropyLoss& l, const Optimizer& o) {
-  return {static_cast<int>(work), steps, count, s.images, s.bytes, s.labels, l.weight, l.ignore_index,
-          l.label_smoothing, l.reduction, o.kind, o.momentum, o.dampening, o.weight_decay, o.nesterov, o.beta1, o.beta2,
-          o.eps, o.decay};
+  return {static_cast<int>(work),
+          steps,
+          count,
+          s.images,
+          s.bytes,
+          s.labels,
+          l.weight,
+          l.ignore_index,
+          l.label_smoothing,
+          l.reduction,
+          o.kind,
+          o.momentum,
+          o.dampening,
+          o.weight_decay,
+          o.nesterov,
+          o.beta1,
+          o.beta2,
+          o.eps,
+          o.decay};
 }
 
 // Asks a watch every 20 ms or so.

@@ -109,7 +109,8 @@ class LayerPasses : public Passes {
       const Stage& stage = plan_.stages[at];
       if (stage.layer.kind == LayerKind::Flatten) continue;
       if (is_activation(stage.layer.kind)) {
-        activation_backward(stream, activation_of(stage.layer.kind), dy, output(at), count * stage.out.image.size(), dy);
+        activation_backward(stream, activation_of(stage.layer.kind), dy, output(at), count * stage.out.image.size(),
+                            dy);
         continue;
       }
       backward_stage(stream, at, count, parameters, dy, dx, gradients);

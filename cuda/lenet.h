@@ -1,9 +1,10 @@
-// The LeNet family as a few fused kernels: two rounds of convolution, activation and pooling by 2 x 2, then dense layers.
+// The LeNet family as a few fused kernels: two rounds of convolution, activation and pooling by 2 x 2, then dense
+// layers.
 //
-// A block of the feature kernels carries one image through both rounds, forward or backward, in shared memory. The first
-// dense layer, which holds most of the weights, is a matrix product over the whole batch; the dense layers after it (the
-// tail), the loss and their gradients are one kernel with their weights in shared memory. So a training step is a graph
-// of some ten kernels, five of them one after the other:
+// A block of the feature kernels carries one image through both rounds, forward or backward, in shared memory. The
+// first dense layer, which holds most of the weights, is a matrix product over the whole batch; the dense layers after
+// it (the tail), the loss and their gradients are one kernel with their weights in shared memory. So a training step is
+// a graph of some ten kernels, five of them one after the other:
 //
 //   features -> first dense layer -> tail, loss, and back -> dx of the first dense layer -> features backward -> update
 //
@@ -24,7 +25,7 @@ enum class Pooling { Average, Maximum };
 // rows and columns 0 .. 2 height - 1 and 2 width - 1 of the convolution.
 struct Round {
   int channels_in, height_in, width_in;
-  int top, left;  // padding; at the bottom and right as much as is read
+  int top, left;                // padding; at the bottom and right as much as is read
   int channels, height, width;  // after the pooling
   Activation activation;
   Pooling pooling;
@@ -61,9 +62,7 @@ struct Features {
   constexpr int taps() const { return kernel * kernel; }
   constexpr std::int64_t weights(const Round& r) const { return std::int64_t{r.channels} * r.channels_in * taps(); }
   // Partial sums of a slot: weights and biases of both rounds.
-  constexpr std::int64_t slot() const {
-    return weights(first) + first.channels + weights(second) + second.channels;
-  }
+  constexpr std::int64_t slot() const { return weights(first) + first.channels + weights(second) + second.channels; }
   constexpr std::int64_t output() const { return std::int64_t{second.channels} * second.positions(); }
 };
 
@@ -80,8 +79,8 @@ struct ForwardLayout {
   int size;
 };
 
-// Of the backward kernel. Regions serve twice: the slope of the second convolution makes room for that of the first, and
-// the parts of the gradient between the rounds for the image and the partial sums of the first weight gradient.
+// Of the backward kernel. Regions serve twice: the slope of the second convolution makes room for that of the first,
+// and the parts of the gradient between the rounds for the image and the partial sums of the first weight gradient.
 struct BackwardLayout {
   int weights;          // of the second convolution, (O, K, K, C rounded up to kStripChannels)
   Planes second_slope;  // dy of the second convolution, columns of zeros on both sides

@@ -65,8 +65,8 @@ class LenetPasses : public Passes {
 
     first_gradient(weights_.fork(stream), count, gradients);
     tail_gradients(tails_.fork(stream), count, loss, gradients);
-    linear_backward_input(stream, linear_of(network_.first), count, d_hidden_.data(), parameters + network_.first.weight,
-                          d_features_.data());
+    linear_backward_input(stream, linear_of(network_.first), count, d_hidden_.data(),
+                          parameters + network_.first.weight, d_features_.data());
     features_backward(stream, source, count, f, parameters, saved, d_features_.data(), slots_.data());
     sum_slots(stream, slots_.data(), slots_of(count), f.slot(), f.slot(), gradients + f.first.weight);
     weights_.join(stream);
@@ -102,8 +102,7 @@ class LenetPasses : public Passes {
     for (int l = 0; l < network_.tail.layers; ++l) {
       const Dense& d = network_.tail.dense[l];
       linear_backward_weight(stream, linear_of(d), count, slopes_[l].data(), l > 0 ? inputs_[l].data() : hidden_.data(),
-                             tail_scratch_[l].data(), gradients + d.weight,
-                             d.bias < 0 ? nullptr : gradients + d.bias);
+                             tail_scratch_[l].data(), gradients + d.weight, d.bias < 0 ? nullptr : gradients + d.bias);
     }
     sum_losses(stream, loss.losses, hits_.data(), count, loss.sums);
   }
@@ -111,9 +110,9 @@ class LenetPasses : public Passes {
   lenet::Network network_;
   std::int64_t batch_ = 0;
   bool trains_ = false;
-  Memory<float> features_, hidden_;           // outputs of the features and of the first dense layer
-  Memory<float> first_, middle_, second_;     // Saved
-  Memory<float> d_features_, d_hidden_;       // the latter before the activation
+  Memory<float> features_, hidden_;        // outputs of the features and of the first dense layer
+  Memory<float> first_, middle_, second_;  // Saved
+  Memory<float> d_features_, d_hidden_;    // the latter before the activation
   Memory<float> inputs_[kMostTail], slopes_[kMostTail], tail_scratch_[kMostTail];
   Memory<float> first_scratch_, hits_, slots_;
   Branch weights_, tails_;

@@ -50,9 +50,8 @@ class PyCudaEngine {
     const float* p = arguments_.parameters(parameters);
     const CrossEntropyLoss l = arguments_.loss(loss);
     Totals totals;
-    run_on(images, labels, l, [&](const cuda::DataSet& data, const Watch& watch) {
-      engine_.evaluate(p, data, l, totals, watch);
-    });
+    run_on(images, labels, l,
+           [&](const cuda::DataSet& data, const Watch& watch) { engine_.evaluate(p, data, l, totals, watch); });
     return py::make_tuple(totals.loss_sum, static_cast<std::int64_t>(totals.correct));
   }
 
@@ -64,9 +63,8 @@ class PyCudaEngine {
     float* g = write(RunArguments::kOp, "gradients", gradients);
     check_shape(RunArguments::kOp, "gradients", gradients, {engine_.plan().parameters});
     Totals totals;
-    run_on(images, labels, l, [&](const cuda::DataSet& data, const Watch& watch) {
-      engine_.gradients(p, data, l, g, totals, watch);
-    });
+    run_on(images, labels, l,
+           [&](const cuda::DataSet& data, const Watch& watch) { engine_.gradients(p, data, l, g, totals, watch); });
     return py::make_tuple(totals.loss_sum, static_cast<std::int64_t>(totals.correct));
   }
 
@@ -166,9 +164,9 @@ void bind_cuda_engine(py::module_& m) {
            py::arg("loss"))
       .def("loss_and_gradients", &PyCudaEngine::loss_and_gradients, py::arg("parameters"), py::arg("images"),
            py::arg("labels"), py::arg("loss"), py::arg("gradients"))
-      .def("train", &PyCudaEngine::train, py::arg("parameters"), py::arg("state"), py::arg("images"),
-           py::arg("labels"), py::arg("order"), py::arg("batch_size"), py::arg("learning_rates"), py::arg("optimizer"),
-           py::arg("loss"), py::arg("totals"), py::arg("progress").none(true));
+      .def("train", &PyCudaEngine::train, py::arg("parameters"), py::arg("state"), py::arg("images"), py::arg("labels"),
+           py::arg("order"), py::arg("batch_size"), py::arg("learning_rates"), py::arg("optimizer"), py::arg("loss"),
+           py::arg("totals"), py::arg("progress").none(true));
 }
 
 }  // namespace convlet::bindings

@@ -123,7 +123,8 @@ class RunArguments {
   }
 
   static void check_mean(const CrossEntropyLoss& loss, std::int64_t count) {
-    if (count == 0 && loss.reduction == Reduction::Mean) refuse("cross_entropy", "at least one image for the mean", "0");
+    if (count == 0 && loss.reduction == Reduction::Mean)
+      refuse("cross_entropy", "at least one image for the mean", "0");
   }
 
   static constexpr const char* kOp = "engine";

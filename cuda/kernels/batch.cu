@@ -66,8 +66,8 @@ __global__ void finish_step_kernel(Cursor* cursor, std::int64_t count, Reduction
   cursor->step += 1;
 }
 
-// A block sums 32 neighbouring values, 8 threads to a value: thread g the slots g, g + 8, ..., then the 8 in order. With
-// 256 slots of LeNet's 2,572 values that is 81 blocks, each thread 32 loads that do not wait for each other.
+// A block sums 32 neighbouring values, 8 threads to a value: thread g the slots g, g + 8, ..., then the 8 in order.
+// With 256 slots of LeNet's 2,572 values that is 81 blocks, each thread 32 loads that do not wait for each other.
 constexpr int kNeighbours = 32, kShares = kThreads / kNeighbours;
 
 __global__ void sum_slots_kernel(const float* slots, std::int64_t count, std::int64_t stride, std::int64_t values,

@@ -6,8 +6,8 @@
 
 namespace convlet::cuda::lenet {
 
-// What the backward pass needs of the forward one, by image: the activations that the poolings have read, and the output
-// of the first round. All null for inference.
+// What the backward pass needs of the forward one, by image: the activations that the poolings have read, and the
+// output of the first round. All null for inference.
 struct Saved {
   float *first = nullptr, *middle = nullptr, *second = nullptr;
 };

@@ -40,7 +40,9 @@ __global__ void __launch_bounds__(kThreads)
   float* second = saved.second ? saved.second + n * size * 4 : nullptr;
   forward_round<K, kSecondWindows, kSecondChannels>(
       f.second, shared, l.middle, shared + l.second_weights, parameters + f.second.bias, second,
-      [&](int c, int i, int j, float value) { output[n * size + (c * f.second.height + i) * f.second.width + j] = value; });
+      [&](int c, int i, int j, float value) {
+        output[n * size + (c * f.second.height + i) * f.second.width + j] = value;
+      });
 }
 
 }  // namespace

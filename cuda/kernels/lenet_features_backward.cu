@@ -28,7 +28,8 @@ __device__ __forceinline__ void backward_of_pooling(const Round& r, const float*
     float* out = shared + to.at + c * to.plane + 2 * row * to.row + border + 2 * column;
 #pragma unroll
     for (int tap = 0; tap < 4; ++tap) {
-      out[tap / 2 * to.row + tap % 2] = derivative(r.activation, slope.at[tap / 2][tap % 2], window.at[tap / 2][tap % 2]);
+      out[tap / 2 * to.row + tap % 2] =
+          derivative(r.activation, slope.at[tap / 2][tap % 2], window.at[tap / 2][tap % 2]);
     }
   }
 }
@@ -48,7 +49,8 @@ __device__ __forceinline__ void gradient_of_middle(const Round& r, const Backwar
     for (int kh = 0; kh < K; ++kh) {
       const int row = i + r.top - kh;
       if (row < 0 || row >= r.conv_rows()) continue;
-      const float* slope = shared + l.second_slope.at + o * l.second_slope.plane + row * l.second_slope.row + j + r.left;
+      const float* slope =
+          shared + l.second_slope.at + o * l.second_slope.plane + row * l.second_slope.row + j + r.left;
       float line[kStrip + K - 1];
 #pragma unroll
       for (int k = 0; k < kStrip + K - 1; ++k) line[k] = slope[k];

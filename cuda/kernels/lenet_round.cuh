@@ -86,8 +86,8 @@ __device__ __forceinline__ Window pool_backward(Pooling kind, const Window& w, f
 // sum[m][a][b] += sum over c, kh, kw of w[c][kh][kw][m] x[c][a + kh][b + kw]: for `Channels` output channels, two rows
 // and 2 `Windows` columns, every output one chain in that order. x points at the corner of the first output's kernel.
 //
-// A row of x is read once for both rows of outputs: with K = 5 and the second round's 4 channels and one window, 36 reads
-// of x and 25 of 16 bytes of w, the same for all threads of a warp that differ in position alone, serve 400
+// A row of x is read once for both rows of outputs: with K = 5 and the second round's 4 channels and one window, 36
+// reads of x and 25 of 16 bytes of w, the same for all threads of a warp that differ in position alone, serve 400
 // multiply-adds.
 template <int K, int Windows, int Channels>
 __device__ __forceinline__ void correlate(const float* x, const Planes& planes, const float* w, int outputs,
@@ -118,8 +118,8 @@ __device__ __forceinline__ void correlate(const float* x, const Planes& planes, 
   }
 }
 
-// One round from shared memory: store(channel, row, column, pooled) takes the results, and `saved` (O, 2 H, 2 W), unless
-// null, the activations that the pooling has read.
+// One round from shared memory: store(channel, row, column, pooled) takes the results, and `saved` (O, 2 H, 2 W),
+// unless null, the activations that the pooling has read.
 template <int K, int Windows, int Channels, class Store>
 __device__ __forceinline__ void forward_round(const Round& r, const float* shared, const Planes& planes,
                                               const float* weights, const float* bias, float* saved, Store&& store) {

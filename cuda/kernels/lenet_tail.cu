@@ -92,7 +92,8 @@ __device__ __forceinline__ Best better(const Best& a, const Best& b) {
 __device__ __forceinline__ Best warp_best(Best best) {
 #pragma unroll
   for (int step = kWarp / 2; step > 0; step /= 2) {
-    best = better(best, Best{__shfl_xor_sync(kAllLanes, best.value, step), __shfl_xor_sync(kAllLanes, best.index, step)});
+    best =
+        better(best, Best{__shfl_xor_sync(kAllLanes, best.value, step), __shfl_xor_sync(kAllLanes, best.index, step)});
   }
   return best;
 }
@@ -136,7 +137,8 @@ __device__ __forceinline__ Outcome loss_of(const CrossEntropyLoss& loss, const T
 }
 
 // Gradients of every layer's input from those of the logits, and each layer's slope for its weight gradient. `values`
-// and `slopes` point behind the logits' places; `weights` behind those of the last layer, which is where `values` begins.
+// and `slopes` point behind the logits' places; `weights` behind those of the last layer, which is where `values`
+// begins.
 __device__ __forceinline__ void backward(const Tail& t, Activation before, const Images& images, const float* weights,
                                          const float* values, float* slopes, int stride, const TailValues& out) {
   int end = t.values() - t.dense[t.layers - 1].outputs;  // of the inputs of layer l
@@ -160,8 +162,8 @@ __device__ __forceinline__ void backward(const Tail& t, Activation before, const
 }
 
 __global__ void __launch_bounds__(kThreads)
-    tail_kernel(std::int64_t count, const __grid_constant__ Tail t, const float* __restrict__ parameters, const float* __restrict__ input,
-                float* __restrict__ logits) {
+    tail_kernel(std::int64_t count, const __grid_constant__ Tail t, const float* __restrict__ parameters,
+                const float* __restrict__ input, float* __restrict__ logits) {
   float* weights = shared_memory<float>();
   float* values = weights + t.weights();
   const int stride = t.values(), classes = t.dense[t.layers - 1].outputs;

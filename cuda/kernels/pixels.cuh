@@ -15,7 +15,8 @@ __device__ __forceinline__ std::int64_t place_of(const Source& source, std::int6
 
 // A pixel as a number: bytes times 1/255, correctly rounded as on the CPU.
 __device__ __forceinline__ float pixel_at(const Source& source, std::int64_t index) {
-  if (source.bytes) return __fdiv_rn(static_cast<float>(static_cast<const std::uint8_t*>(source.images)[index]), 255.0f);
+  if (source.bytes)
+    return __fdiv_rn(static_cast<float>(static_cast<const std::uint8_t*>(source.images)[index]), 255.0f);
   return static_cast<const float*>(source.images)[index];
 }
 

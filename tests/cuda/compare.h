@@ -111,6 +111,7 @@ void pack();
 void optimizer();
 void softmax();
 void cross_entropy();
+void lenet();
 void tile_shape();
 
 }  // namespace check

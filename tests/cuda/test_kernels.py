@@ -17,6 +17,7 @@ NOUNS = (
     "activation",
     "conv2d",
     "cross_entropy",
+    "lenet",
     "linear",
     "optimizer",
     "pack",
