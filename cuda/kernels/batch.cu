@@ -46,7 +46,7 @@ __global__ void sum_losses_kernel(const float* losses, const float* hits, std::i
     hit += static_cast<double>(hits[n]);
   }
   loss = block_sum(loss, shared_memory<double>());
-  hit = block_sum(hit, shared_memory<double>());
+  hit = block_sum(hit, shared_memory<double>() + kThreads / kWarp);
   if (threadIdx.x == 0) {
     sums[0] = loss;
     sums[1] = hit;
@@ -109,7 +109,8 @@ void batch_divisor(Stream stream, const Source& source, std::int64_t count, cons
 }
 
 void sum_losses(Stream stream, const float* losses, const float* hits, std::int64_t count, double* sums) {
-  launch("sum of losses", sum_losses_kernel, {dim3(1), dim3(kThreads), kWarpSums}, stream, losses, hits, count, sums);
+  launch("sum of losses", sum_losses_kernel, {dim3(1), dim3(kThreads), 2 * kWarpSums}, stream, losses, hits, count,
+         sums);
 }
 
 void finish_step(Stream stream, Cursor* cursor, std::int64_t count, Reduction reduction, const double* divisor,
