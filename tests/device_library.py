@@ -14,7 +14,7 @@ from compiler import ROOT, compiler
 
 CHECKS = ROOT / "tests/cuda"
 FLAGS = ["-std=c++17", "-O1", "-ffp-contract=off", "-DCONVLET_CUDA_EMULATED", "-Wno-unknown-pragmas"]
-# Before every access to memory comes a call into the emulated device; ThreadSanitizer's library is not linked.
+# Before every access to memory comes a call into the emulated device; the sanitizer's library is not linked.
 CHECKED = ["-x", "c++", "-fsanitize=thread", "-fno-tree-vectorize", "-fno-tree-slp-vectorize"]
 
 

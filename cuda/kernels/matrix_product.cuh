@@ -86,7 +86,8 @@ struct Tile {
   static constexpr int kM = M, kN = N, kRows = RowsOfThread, kColumns = ColumnsOfThread;
   static constexpr int kAcross = N / ColumnsOfThread, kDown = M / RowsOfThread;  // threads
   static constexpr int kRowVector = kRows < 4 ? kRows : 4, kColumnVector = kColumns < 4 ? kColumns : 4;
-  static constexpr int kBlocks = kRows * kColumns > 32 ? 3 : 4;  // of a multiprocessor: 168 or 128 registers a thread
+  static constexpr int kBlocks =
+      kRows * kColumns > 32 ? 2 : 3;  // of a multiprocessor, at least: so that no register is spilled
   static_assert(kAcross * kDown == kThreads, "one thread for each block of outputs");
 
   // A thread's outputs lie in vectors of up to four, far apart: so the threads of a warp read shared memory without

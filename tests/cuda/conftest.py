@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from compiler import ROOT, compiler
-from device_library import DeviceLibrary, skip_without_tools
+from device_library import CHECKED, DeviceLibrary, skip_without_tools
 
 FLAGS = [
     "-std=c++17",
@@ -24,8 +24,6 @@ FLAGS = [
     '-DCONVLET_CUDA_ARCHITECTURES="emulated"',
     *(f"-I{ROOT / folder}" for folder in ("cuda/emulated/include", "cpp/include", "cpp", ".")),
 ]
-# Before every access to memory comes a call into the emulated device; ThreadSanitizer's library is not linked.
-CHECKED = ["-x", "c++", "-fsanitize=thread", "-fno-tree-vectorize", "-fno-tree-slp-vectorize"]
 
 
 def run(*command: str | Path, folder: Path) -> None:

@@ -17,7 +17,7 @@ KERNELS = "cuda/kernels"
 
 
 class Fault(NamedTuple):
-    """A planted fault: which file, what is written there instead, what is then compiled and run, and how it ends."""
+    """A planted fault: what is written where, what is then compiled and run, and how that ends."""
 
     name: str
     file: str
