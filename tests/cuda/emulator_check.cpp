@@ -229,11 +229,13 @@ void faults_in_memory() {
     }
     launch("store", store, blocks(1, 1), nullptr, freed, 3, 1);
   });
+#ifndef __clang__  // which copies structures byte by byte, as far as the checks see
   in_every_order("misaligned vector", "off its alignment", [&] {
     const Array<int> x(values);
     const Array<int4> y(1);
     launch("load_vector", load_vector, blocks(1, 1), nullptr, x.data + 1, y.data);
   });
+#endif
   in_every_order("null pointer", "at a null pointer",
                  [] { launch("store", store, blocks(1, 1), nullptr, static_cast<int*>(nullptr), 0, 1); });
   in_every_order("memory of the host", "memory of the host", [] {
