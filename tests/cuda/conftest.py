@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from compiler import ROOT, compiler
-
-FLAGS = [
-    "-std=c++17",
-    "-O2",
-    "-pthread",
-    "-ffp-contract=off",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-Wno-unknown-pragmas",
-    '-DCONVLET_CUDA_ARCHITECTURES="emulated"',
-    *(f"-I{ROOT / folder}" for folder in ("cuda/emulated/include", "cpp/include", "cpp", ".")),
-]
-# Before every access comes a call into the emulated device; the library of ThreadSanitizer is not linked.
-CHECKED = ["-x", "c++", "-fsanitize=thread", "-fno-tree-vectorize", "-fno-tree-slp-vectorize"]
-
-
-def run(*command: str | Path, folder: Path) -> None:
-    outcome = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+from emulator import CHECKED, FLAGS, run
 
 
 @pytest.fixture(scope="session")
