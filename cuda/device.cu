@@ -6,9 +6,12 @@
 #include <atomic>
 #include <cstdlib>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <sstream>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "cuda/device.h"
 #include "cuda/kernels/device.cuh"

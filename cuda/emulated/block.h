@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "cuda/emulated/emulated.h"
 #include "cuda/emulated/fibre.h"
 #include "cuda/emulated/language.h"
 #include "cuda/emulated/launch.h"

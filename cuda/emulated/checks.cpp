@@ -3,7 +3,6 @@
 
 #include <string>
 #include <unordered_set>
-#include <vector>
 
 #ifdef __linux__
 #include <link.h>

@@ -90,7 +90,8 @@ inline void check(std::uintptr_t address, std::size_t bytes, std::size_t alignme
     return check_elsewhere(address, bytes, access);
   }
   if (offset & (alignment - 1)) report_misaligned(address, bytes);
-  if (bytes > 16 || (offset & 3) + bytes > (bytes + 3) / 4 * 4 || (offset & 63) + bytes > 64)
+  if (bytes > 16 || (bytes > 4 && bytes % 4 != 0) || (offset & 3) + bytes > (bytes + 3) / 4 * 4 ||
+      (offset & 63) + bytes > 64)
     return check_bytes(address, bytes, access);
   std::uint64_t& written = shadow.written[offset / 64];
   const std::uint64_t touched = ((std::uint64_t{1} << bytes) - 1) << (offset & 63);

@@ -53,11 +53,12 @@ class Fibres {
 
   std::vector<Stack*> all_, free_;
   Stack* running_ = nullptr;
-  void* host_ = nullptr;        // where start and resume go on
-  void* host_fibre_ = nullptr;  // for the sanitizers
-  void* host_fake_stack_ = nullptr;
-  const void* host_bottom_ = nullptr;
-  std::size_t host_bytes_ = 0;
+  void* host_ = nullptr;  // where start and resume go on
+  // For the sanitizers:
+  [[maybe_unused]] void* host_fibre_ = nullptr;
+  [[maybe_unused]] void* host_fake_stack_ = nullptr;
+  [[maybe_unused]] const void* host_bottom_ = nullptr;
+  [[maybe_unused]] std::size_t host_bytes_ = 0;
   Function function_ = nullptr;
   void* argument_ = nullptr;
 };

@@ -99,7 +99,7 @@ CONVLET_ATOMIC_HOOKS(64)
 void __tsan_atomic_thread_fence(int) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 void __tsan_atomic_signal_fence(int) { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
 
-// What clang makes of memcpy and its like.
+// What clang makes of memcpy and its like, from its release 15 on; before, copies of structures are not checked.
 void* __tsan_memcpy(void* to, const void* from, std::size_t bytes) {
   check_read(from, bytes, 1);
   check_write(to, bytes, 1);

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
-#include <vector>
 
 #include "cuda/emulated/block.h"
 #include "cuda/emulated/checks.h"

@@ -165,6 +165,14 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event, unsigned
   return cudaSuccess;
 }
 
+cudaError_t cudaLaunchHostFunc(cudaStream_t handle, void (*function)(void*), void* data) {
+  const Entry entry;
+  if (!entry) return entry.error();
+  CUstream_st* stream = stream_of(handle);
+  if (!stream) return entry.result(cudaErrorInvalidResourceHandle);
+  return entry.result(submit(*stream, [=] { function(data); }));
+}
+
 cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, cudaEventDefault); }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {

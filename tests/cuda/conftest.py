@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import gc
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from compiler import ROOT, compiler
-from device_library import CHECKED, DeviceLibrary, skip_without_tools
-
-FLAGS = [
-    "-std=c++17",
-    "-O2",
-    "-pthread",
-    "-ffp-contract=off",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-Wno-unknown-pragmas",
-    '-DCONVLET_CUDA_ARCHITECTURES="emulated"',
-    *(f"-I{ROOT / folder}" for folder in ("cuda/emulated/include", "cpp/include", "cpp", ".")),
-]
-
-
-def run(*command: str | Path, folder: Path) -> None:
-    outcome = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+from device_library import DeviceLibrary, skip_without_tools
+from emulator import CHECKED, FLAGS, run
 
 
 @pytest.fixture(scope="session")
