@@ -30,6 +30,7 @@ void synchronize_device() { refuse("synchronize"); }
 Stream stream() { refuse("stream"); }
 void wait_for(Stream) { refuse("wait_for"); }
 void make_wait(Stream) { refuse("make_wait"); }
+std::shared_ptr<void> admit(const void*, std::size_t) { refuse("admit"); }
 bool owns(const void*) { refuse("owns"); }
 
 void conv2d(Stream, const Conv2d&, std::int64_t, const float*, const float*, const float*, Activation, float*) {

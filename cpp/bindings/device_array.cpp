@@ -214,6 +214,10 @@ std::shared_ptr<DeviceMemory> DeviceMemory::borrow(void* data, Access access, st
   return memory;
 }
 
+void DeviceMemory::admit(const void* first, std::int64_t bytes) {
+  admitted_ = cuda::admit(first, static_cast<std::size_t>(bytes));
+}
+
 DeviceMemory::~DeviceMemory() {
   live_bytes -= bytes_;
   const bool borrowed = bytes_ == 0 && owner_;
@@ -252,12 +256,14 @@ DeviceArray in_c_order(const char* op, std::shared_ptr<DeviceMemory> memory, Ele
   DeviceArray lent{std::move(memory), nullptr, type, std::move(shape)};
   lent.data = lent.memory->data();
   if (lent.size() == 0) return DeviceArray::make(type, lent.shape);
-  std::int64_t expected = 1;
+  std::int64_t expected = 1, lowest = 0, highest = 0;
   bool contiguous = true;
   for (std::size_t i = lent.shape.size(); i-- > 0;) {
     contiguous = contiguous && (lent.shape[i] == 1 || strides[i] == expected);
     expected *= lent.shape[i];
+    (strides[i] < 0 ? lowest : highest) += (lent.shape[i] - 1) * strides[i];
   }
+  lent.memory->admit(static_cast<char*>(lent.data) + lowest * bytes_of(type), (highest - lowest + 1) * bytes_of(type));
   const bool aligned = reinterpret_cast<std::uintptr_t>(lent.data) % static_cast<std::size_t>(bytes_of(type)) == 0;
   if (contiguous && aligned) return lent;
   if (contiguous) return copy_of(lent);
