@@ -88,9 +88,8 @@ struct Named {
 // Where the arrays of a call lie, all of them at one place.
 inline Place place_of(const char* op, const Named* begin, const Named* end) {
   const Named& first = *begin;
-  const Named* other = std::find_if(begin, end, [&](const Named& a) {
-    return a.array && a.array->place() != first.array->place();
-  });
+  const Named* other =
+      std::find_if(begin, end, [&](const Named& a) { return a.array && a.array->place() != first.array->place(); });
   if (other != end) {
     const auto where = [](const Named& a) {
       return std::string(a.name) + " on " + (a.array->place() == Place::Host ? "the CPU" : device_name());

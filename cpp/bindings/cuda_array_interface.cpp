@@ -82,15 +82,16 @@ DeviceArray from_cuda_array_interface(const py::object& x) {
 
 py::dict cuda_array_interface(const DeviceArray& array) {
   if (cuda::info().kind == cuda::Kind::Emulated) {
-    throw py::attribute_error("DeviceArray: the emulated device has no __cuda_array_interface__, its memory is the CPU's");
+    throw py::attribute_error(
+        "DeviceArray: the emulated device has no __cuda_array_interface__, its memory is the CPU's");
   }
   array.memory->lend();
   py::dict interface;
   interface["version"] = 3;
   interface["shape"] = py::tuple(py::cast(array.shape));
   interface["typestr"] = array.type == ElementType::Float32 ? "<f4" : array.type == ElementType::Int64 ? "<i8" : "|u1";
-  interface["data"] = py::make_tuple(reinterpret_cast<std::uintptr_t>(array.data),
-                                     array.memory->access() == Access::ReadOnly);
+  interface["data"] =
+      py::make_tuple(reinterpret_cast<std::uintptr_t>(array.data), array.memory->access() == Access::ReadOnly);
   interface["strides"] = py::none();
   interface["stream"] = own_stream();
   return interface;

@@ -95,8 +95,9 @@ DeviceArray reshape(const DeviceArray& a, const py::args& arguments) {
 // x[2], x[2:5]: a view of part of the first axis.
 DeviceArray part(const DeviceArray& a, const py::object& index) {
   constexpr const char* kOp = "DeviceArray";
-  if (a.shape.empty()) throw py::type_error(std::string(kOp) + ": expected no index into an array of shape (), got " +
-                                            std::string(py::repr(index)));
+  if (a.shape.empty())
+    throw py::type_error(std::string(kOp) + ": expected no index into an array of shape (), got " +
+                         std::string(py::repr(index)));
   DeviceArray result = a;
   const std::int64_t rows = a.shape[0];
   py::ssize_t first = 0, stop = 0, step = 1;
@@ -172,8 +173,7 @@ void bind_array(py::module_& m) {
       .def_property_readonly("size", &DeviceArray::size)
       .def_property_readonly("nbytes", &DeviceArray::bytes)
       .def_property_readonly("device", [](const DeviceArray&) { return device_name(); })
-      .def_property_readonly("writable",
-                             [](const DeviceArray& a) { return a.memory->access() == Access::Writable; })
+      .def_property_readonly("writable", [](const DeviceArray& a) { return a.memory->access() == Access::Writable; })
       .def_property_readonly("__cuda_array_interface__", &cuda_array_interface)
       .def("to_numpy", &to_numpy)
       .def("copy", &copy_of)

@@ -41,8 +41,7 @@ void sgd_step(const Operand& parameter, const Operand& gradient, const std::opti
               double lr, double momentum, double dampening, double weight_decay, bool nesterov, bool first) {
   constexpr const char* kOp = "sgd";
   const Operand* carried = momentum_buffer ? &*momentum_buffer : nullptr;
-  const Place place =
-      place_of(kOp, {{"parameter", &parameter}, {"gradient", &gradient}, {"momentum_buffer", carried}});
+  const Place place = place_of(kOp, {{"parameter", &parameter}, {"gradient", &gradient}, {"momentum_buffer", carried}});
   float* p = write(kOp, "parameter", parameter);
   const float* g = read(kOp, "gradient", gradient);
   check_shape(kOp, "gradient", gradient, parameter.sizes(), " to match its parameter");
@@ -59,8 +58,7 @@ void sgd_step(const Operand& parameter, const Operand& gradient, const std::opti
 void adam_step(const Operand& parameter, const Operand& gradient, const Operand& m, const Operand& v, double lr,
                double beta1, double beta2, double eps, double weight_decay, bool decoupled, std::int64_t step) {
   constexpr const char* kOp = "adam";
-  const Place place =
-      place_of(kOp, {{"parameter", &parameter}, {"gradient", &gradient}, {"m", &m}, {"v", &v}});
+  const Place place = place_of(kOp, {{"parameter", &parameter}, {"gradient", &gradient}, {"m", &m}, {"v", &v}});
   float* p = write(kOp, "parameter", parameter);
   const float* g = read(kOp, "gradient", gradient);
   check_shape(kOp, "gradient", gradient, parameter.sizes(), " to match its parameter");

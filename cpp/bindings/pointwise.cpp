@@ -59,7 +59,8 @@ struct Rows {
 // The host takes (rows, classes); the device takes (outer, classes, inner), so that any axis may hold the classes.
 const float* read_classes(const char* name, const char* what, const Operand& x) {
   const bool rows = x.place() == Place::Host;
-  const float* data = rows ? read(name, what, x, {"rows", "classes"}) : read(name, what, x, {"outer", "classes", "inner"});
+  const float* data =
+      rows ? read(name, what, x, {"rows", "classes"}) : read(name, what, x, {"outer", "classes", "inner"});
   if (x.shape(1) < 1) refuse(name, "at least one class", shape_text(x));
   return data;
 }
@@ -114,8 +115,8 @@ void bind_pointwise(py::module_& m) {
   bind_activation(m, "relu", "relu_backward", Activation::Relu);
   bind_activation(m, "sigmoid", "sigmoid_backward", Activation::Sigmoid);
   bind_activation(m, "tanh", "tanh_backward", Activation::Tanh);
-  bind_rows(m, {"softmax", "softmax_backward", ops::softmax, ops::softmax_backward, cuda::softmax,
-                cuda::softmax_backward});
+  bind_rows(
+      m, {"softmax", "softmax_backward", ops::softmax, ops::softmax_backward, cuda::softmax, cuda::softmax_backward});
   bind_rows(m, {"log_softmax", "log_softmax_backward", ops::log_softmax, ops::log_softmax_backward, cuda::log_softmax,
                 cuda::log_softmax_backward});
 }

@@ -1,5 +1,5 @@
-// Streams as numbers, the way libraries tell each other about them: 1 is the legacy default stream, 2 the default stream
-// of each thread, any larger number a handle. Source: the array API standard, `__dlpack__`, and version 3 of
+// Streams as numbers, the way libraries tell each other about them: 1 is the legacy default stream, 2 the default
+// stream of each thread, any larger number a handle. Source: the array API standard, `__dlpack__`, and version 3 of
 // `__cuda_array_interface__`, https://nvidia.github.io/numba-cuda/user/cuda_array_interface.html.
 #pragma once
 

@@ -141,8 +141,8 @@ void check_race(std::uintptr_t address, Cell other, Access mine, Access theirs) 
     return;
   report(cudaErrorLaunchFailure,
          "a race between blocks: " + sentence(mine, 4, whereabouts(reinterpret_cast<const void*>(address))) +
-             ", which " + (several ? "several blocks" : "block number " + std::to_string(block)) + " of the same launch " +
-             (theirs == Access::Read ? "read" : "wrote"));
+             ", which " + (several ? "several blocks" : "block number " + std::to_string(block)) +
+             " of the same launch " + (theirs == Access::Read ? "read" : "wrote"));
 }
 
 void check_atomic(const void* address, std::size_t bytes) {
@@ -155,8 +155,7 @@ void check_atomic(const void* address, std::size_t bytes) {
   if (!ByteSet(device_shadow.live).holds(offset, bytes))
     report(cudaErrorIllegalAddress, sentence(Access::Write, bytes, whereabouts(address)));
   if (checking() && !ByteSet(device_shadow.written).holds(offset, bytes)) {
-    report(cudaErrorLaunchFailure,
-           sentence(Access::Read, bytes, whereabouts(address) + ", which nobody has written"));
+    report(cudaErrorLaunchFailure, sentence(Access::Read, bytes, whereabouts(address) + ", which nobody has written"));
   }
   if (handover.fenced) handover.released.insert(device_shadow.block);
   handover.acquired = true;
@@ -173,9 +172,9 @@ void check_elsewhere(std::uintptr_t address, std::size_t bytes, Access access) {
   return;
 #endif
   if (constants.bytes > 0 && access == Access::Read) return;
-  const char* where = address < 4096          ? "a null pointer"
-                      : constants.bytes > 0   ? "a variable of the host"
-                                              : "memory of the host or of another thread";
+  const char* where = address < 4096        ? "a null pointer"
+                      : constants.bytes > 0 ? "a variable of the host"
+                                            : "memory of the host or of another thread";
   report(cudaErrorIllegalAddress, sentence(access, bytes, where));
 }
 

@@ -35,7 +35,7 @@ bool goes(cudaMemcpyKind said, const void* to, const void* from) {
 // The direction that the addresses have; Default if it is not the one that was said.
 cudaMemcpyKind direction(const void* to, const void* from, cudaMemcpyKind said) {
   if (said != cudaMemcpyDefault && goes(said, to, from)) return said;
-  const cudaMemcpyKind found = on_device(to) ? on_device(from) ? cudaMemcpyDeviceToDevice : cudaMemcpyHostToDevice
+  const cudaMemcpyKind found = on_device(to)     ? on_device(from) ? cudaMemcpyDeviceToDevice : cudaMemcpyHostToDevice
                                : on_device(from) ? cudaMemcpyDeviceToHost
                                                  : cudaMemcpyHostToHost;
   return said == cudaMemcpyDefault || said == found ? found : cudaMemcpyDefault;
