@@ -167,7 +167,12 @@ py::dict info() {
 
 void bind_array(py::module_& m) {
   py::class_<DeviceArray> array(m, "DeviceArray");
-  array.def_property_readonly("shape", &shape_tuple)
+  array
+      .def(py::init([]() -> DeviceArray {
+        throw py::type_error(
+            "DeviceArray: expected convlet.cuda.array, as_device or from_dlpack to make one, got a call");
+      }))
+      .def_property_readonly("shape", &shape_tuple)
       .def_property_readonly("dtype", [](const DeviceArray& a) { return dtype_of(a.type); })
       .def_property_readonly("ndim", [](const DeviceArray& a) { return a.shape.size(); })
       .def_property_readonly("size", &DeviceArray::size)
@@ -246,8 +251,13 @@ std::int64_t DeviceArray::size() const {
   return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }
 
+const cuda::DeviceInfo& used_device() {
+  static const cuda::DeviceInfo device = cuda::info();
+  return device;
+}
+
 std::string device_name() {
-  const cuda::DeviceInfo device = cuda::info();
+  const cuda::DeviceInfo& device = used_device();
   return "cuda:" + std::to_string(device.ordinal) + (device.kind == cuda::Kind::Emulated ? " (emulated)" : "");
 }
 

@@ -99,6 +99,8 @@ class DeviceScratch {
   std::shared_ptr<void> memory_;
 };
 
+// The device in use; asked once, since CUDA takes its time to tell.
+const cuda::DeviceInfo& used_device();
 // "cuda:0"; the emulated device says that it is none.
 std::string device_name();
 
