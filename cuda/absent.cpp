@@ -7,79 +7,64 @@
 namespace convlet::cuda {
 namespace {
 
-[[noreturn]] void refuse(const char* op) {
+[[noreturn]] void absent(const char* op) {
   throw std::runtime_error(std::string(op) + ": device 'cuda' cannot be used: " + status());
 }
+
+using I = std::int64_t;
+using F = const float*;
 
 }  // namespace
 
 std::string status() { return "convlet was built without CUDA"; }
-void require(const char* op) { refuse(op); }
+void require(const char* op) { absent(op); }
+DeviceInfo info() { absent("info"); }
 
-DeviceInfo info() { refuse("info"); }
-std::shared_ptr<void> allocate(std::size_t) { refuse("allocate"); }
-void upload(void*, const void*, std::size_t) { refuse("upload"); }
-void download(void*, const void*, std::size_t) { refuse("download"); }
-void copy(void*, const void*, std::size_t) { refuse("copy"); }
-void gather_strided(void*, const void*, std::size_t, const std::vector<std::int64_t>&,
-                    const std::vector<std::int64_t>&) {
-  refuse("gather_strided");
+std::shared_ptr<void> allocate(std::size_t) { absent("allocate"); }
+void upload(void*, const void*, std::size_t) { absent("upload"); }
+void download(void*, const void*, std::size_t) { absent("download"); }
+void copy(void*, const void*, std::size_t) { absent("copy"); }
+void gather_strided(void*, const void*, std::size_t, const std::vector<I>&, const std::vector<I>&) {
+  absent("gather_strided");
 }
-void synchronize() { refuse("synchronize"); }
-void synchronize_device() { refuse("synchronize"); }
-Stream stream() { refuse("stream"); }
-void wait_for(Stream) { refuse("wait_for"); }
-void make_wait(Stream) { refuse("make_wait"); }
-std::shared_ptr<void> admit(const void*, std::size_t) { refuse("admit"); }
-bool owns(const void*) { refuse("owns"); }
+void synchronize() { absent("synchronize"); }
+void synchronize_device() { absent("synchronize"); }
+Stream stream() { absent("stream"); }
+void wait_for(Stream) { absent("wait_for"); }
+void make_wait(Stream) { absent("make_wait"); }
+std::shared_ptr<void> admit(const void*, std::size_t) { absent("admit"); }
+bool owns(const void*) { return false; }
 
-void conv2d(Stream, const Conv2d&, std::int64_t, const float*, const float*, const float*, Activation, float*) {
-  refuse("conv2d");
+void conv2d(Stream, const Conv2d&, I, F, F, F, Activation, float*) { absent("conv2d"); }
+void conv2d_backward_input(Stream, const Conv2d&, I, F, F, float*) { absent("conv2d_backward"); }
+I conv2d_scratch(const Conv2d&, I) { absent("conv2d_backward"); }
+void conv2d_backward_weight(Stream, const Conv2d&, I, F, F, float*, float*, float*) { absent("conv2d_backward"); }
+
+void linear(Stream, const Linear&, I, F, F, F, Activation, float*) { absent("linear"); }
+void linear_backward_input(Stream, const Linear&, I, F, F, float*) { absent("linear_backward"); }
+I linear_scratch(const Linear&, I) { absent("linear_backward"); }
+void linear_backward_weight(Stream, const Linear&, I, F, F, float*, float*, float*) { absent("linear_backward"); }
+
+void max_pool2d(Stream, const Pool2d&, I, F, float*, I*) { absent("max_pool2d"); }
+void max_pool2d_backward(Stream, const Pool2d&, I, F, const I*, float*) { absent("max_pool2d_backward"); }
+void avg_pool2d(Stream, const Pool2d&, I, F, float*) { absent("avg_pool2d"); }
+void avg_pool2d_backward(Stream, const Pool2d&, I, F, float*) { absent("avg_pool2d_backward"); }
+
+void activation(Stream, Activation, F, I, float*) { absent("activation"); }
+void activation_backward(Stream, Activation, F, F, I, float*) { absent("activation_backward"); }
+
+void softmax(Stream, const Classes&, F, float*) { absent("softmax"); }
+void log_softmax(Stream, const Classes&, F, float*) { absent("log_softmax"); }
+void softmax_backward(Stream, const Classes&, F, F, float*) { absent("softmax_backward"); }
+void log_softmax_backward(Stream, const Classes&, F, F, float*) { absent("log_softmax_backward"); }
+
+void cross_entropy(Stream, const CrossEntropyLoss&, const Classes&, F, const I*, const LossBuffers&) {
+  absent("cross_entropy");
 }
-void conv2d_backward_input(Stream, const Conv2d&, std::int64_t, const float*, const float*, float*) {
-  refuse("conv2d_backward");
-}
-std::int64_t conv2d_scratch(const Conv2d&, std::int64_t) { refuse("conv2d_backward"); }
-void conv2d_backward_weight(Stream, const Conv2d&, std::int64_t, const float*, const float*, float*, float*, float*) {
-  refuse("conv2d_backward");
-}
-void linear(Stream, const Linear&, std::int64_t, const float*, const float*, const float*, Activation, float*) {
-  refuse("linear");
-}
-void linear_backward_input(Stream, const Linear&, std::int64_t, const float*, const float*, float*) {
-  refuse("linear_backward");
-}
-std::int64_t linear_scratch(const Linear&, std::int64_t) { refuse("linear_backward"); }
-void linear_backward_weight(Stream, const Linear&, std::int64_t, const float*, const float*, float*, float*, float*) {
-  refuse("linear_backward");
-}
-void max_pool2d(Stream, const Pool2d&, std::int64_t, const float*, float*, std::int64_t*) { refuse("max_pool2d"); }
-void max_pool2d_backward(Stream, const Pool2d&, std::int64_t, const float*, const std::int64_t*, float*) {
-  refuse("max_pool2d_backward");
-}
-void avg_pool2d(Stream, const Pool2d&, std::int64_t, const float*, float*) { refuse("avg_pool2d"); }
-void avg_pool2d_backward(Stream, const Pool2d&, std::int64_t, const float*, float*) { refuse("avg_pool2d_backward"); }
-void activation(Stream, Activation, const float*, std::int64_t, float*) { refuse("activation"); }
-void activation_backward(Stream, Activation, const float*, const float*, std::int64_t, float*) {
-  refuse("activation_backward");
-}
-void softmax(Stream, const Classes&, const float*, float*) { refuse("softmax"); }
-void log_softmax(Stream, const Classes&, const float*, float*) { refuse("log_softmax"); }
-void softmax_backward(Stream, const Classes&, const float*, const float*, float*) { refuse("softmax_backward"); }
-void log_softmax_backward(Stream, const Classes&, const float*, const float*, float*) {
-  refuse("log_softmax_backward");
-}
-void cross_entropy(Stream, const CrossEntropyLoss&, const Classes&, const float*, const std::int64_t*,
-                   const LossBuffers&) {
-  refuse("cross_entropy");
-}
-void find_bad_target(Stream, const CrossEntropyLoss&, std::int64_t, const std::int64_t*, std::int64_t*) {
-  refuse("cross_entropy");
-}
-void scale_bytes(Stream, const std::uint8_t*, std::int64_t, float*) { refuse("scale_bytes"); }
-StepRates rates_of(const Optimizer&, double, std::int64_t) { refuse("update"); }
-void update(Stream, const Optimizer&, const StepRates*, const float*, std::int64_t, float*, float*, float*) {
-  refuse("update");
-}
+void find_bad_target(Stream, const CrossEntropyLoss&, I, const I*, I*) { absent("cross_entropy"); }
+
+void scale_bytes(Stream, const std::uint8_t*, I, float*) { absent("scale_bytes"); }
+StepRates rates_of(const Optimizer&, double, I) { absent("step"); }
+void update(Stream, const Optimizer&, const StepRates*, F, I, float*, float*, float*) { absent("step"); }
 
 }  // namespace convlet::cuda

@@ -35,7 +35,7 @@ std::atomic<pid_t> first_process{0};   // the one that CUDA was first asked in
 std::vector<std::string> architectures() {
   std::vector<std::string> all;
   std::istringstream list(CONVLET_CUDA_ARCHITECTURES);
-  for (std::string one; std::getline(list, one, ';');) all.push_back(one);
+  for (std::string one; std::getline(list, one, ',');) all.push_back(one);
   return all;
 }
 

@@ -31,12 +31,14 @@ ROOMS = {
         "cuda/ops.h",
     ),
     "cuda": ("convlet/", "engine/plan.h", "cuda/"),
+    "cuda/emulated": ("cuda/emulated/",),
 }
 
 # What only one room may touch, as a pattern over code without comments and strings.
 RESERVED = {
     "cpp/isa": r"\b_mm\d*_\w+|\b__m(128|256|512)|\bv(ld|st)1q_\w+|mmintrin\.h|arm_neon\.h|\(\(target\(",
     "cpp/threads": r"\bstd::(j?thread|async)\b|\bpthread_\w+|<(thread|future|condition_variable|pthread\.h)>",
+    "cuda/emulated": r"\b__(tsan|asan|sanitizer)_\w+|\b(mmap|mprotect|madvise)\b|<(link|sys/mman)\.h>",
     "cpp/bindings": r"\bpybind11\b|\bPy[A-Z]\w+_\w+|\bpy::|Python\.h",
 }
 

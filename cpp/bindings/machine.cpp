@@ -41,6 +41,18 @@ double fma_peak(std::int64_t threads, double seconds) {
   return ops::fma_peak(static_cast<int>(threads), seconds);
 }
 
+// The device in words, for `convlet info`.
+std::string cuda_device() {
+  const cuda::DeviceInfo info = cuda::info();
+  const auto version = [](int number) {
+    return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+  };
+  return info.name + (info.kind == cuda::Kind::Emulated ? " (emulated, for tests)" : "") + ", compute capability " +
+         std::to_string(info.major) + "." + std::to_string(info.minor) + ", " +
+         std::to_string(info.memory_bytes >> 20) + " MiB, CUDA " + version(info.runtime_version) +
+         ", driver for CUDA " + version(info.driver_version);
+}
+
 }  // namespace
 
 void bind_machine(py::module_& m) {
@@ -61,6 +73,7 @@ void bind_machine(py::module_& m) {
   m.def("isa", [] { return std::string(kernels().name); });
   m.def("available_isas", &available_isas);
   m.def("cpu_name", &cpu_name);
+  m.def("cuda_device", &cuda_device);
   m.def("fma_peak", &fma_peak, py::arg("threads"), py::arg("seconds"));
 }
 

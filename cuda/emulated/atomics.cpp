@@ -1,8 +1,8 @@
 // Atomics of the emulated device: the threads of a grid take turns, so that plain operations are whole.
 #include <algorithm>
 
-#include "cuda/emulated/language.h"
 #include "cuda/emulated/checks.h"
+#include "cuda/emulated/language.h"
 
 namespace {
 

@@ -67,8 +67,8 @@ inline void check_read_cell(std::size_t word, std::uint64_t mask) {
 inline void check_write_cell(std::size_t word, std::uint64_t mask) {
   const DeviceShadow& shadow = device_shadow;
   const Cell mine = shadow.launch << 36 | mask << 32 | shadow.block;
-  for (const auto& [cell, access] : {std::pair{shadow.writers[word], Access::Write},
-                                     std::pair{shadow.readers[word], Access::Read}}) {
+  for (const auto& [cell, access] :
+       {std::pair{shadow.writers[word], Access::Write}, std::pair{shadow.readers[word], Access::Read}}) {
     if (cell >> 36 == shadow.launch && ((cell ^ mine) & 0xffffffff) && (cell & mine) >> 32 & 15)
       check_race(shadow.begin + word * 4, cell, Access::Write, access);
   }

@@ -149,6 +149,7 @@ void Fibres::enter(Stack* stack, void* position) {
 void Fibres::start(Stack* stack, Function function, void* argument) {
   function_ = function;
   argument_ = argument;
+  unpoison(stack->top() - 4096, 4096);  // the last frames of the fibre before, which never returned
   enter(stack, fresh_position(stack->top(), &main));
 }
 

@@ -108,8 +108,7 @@ bool may_touch(const void* address, std::size_t bytes, const char* what) {
 }  // namespace
 
 void* map_lazily(std::size_t bytes) {
-  void* address =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (address == MAP_FAILED) throw std::bad_alloc();
   return address;
 }
@@ -216,9 +215,10 @@ std::string whereabouts(const void* address) {
     const auto& [begin, allocation] = *std::prev(next);
     const std::string size = std::to_string(allocation.bytes) + " bytes";
     if (at < begin + allocation.bytes) {
-      return "byte " + std::to_string(at - begin) + (allocation.freed ? " of a freed allocation of " + size
-                                                     : allocation.open ? " of an allocation of " + size
-                                                                       : " of " + size + " yet to be allocated");
+      return "byte " + std::to_string(at - begin) +
+             (allocation.freed  ? " of a freed allocation of " + size
+              : allocation.open ? " of an allocation of " + size
+                                : " of " + size + " yet to be allocated");
     }
     if (!has_next || at - begin - allocation.bytes <= next->first - at)
       return "byte " + std::to_string(at - begin - allocation.bytes) + " behind an allocation of " + size;
@@ -233,9 +233,9 @@ void execute_copy(void* to, const void* from, std::size_t bytes) {
   if (!may_touch(from, bytes, "a copy") || !may_touch(to, bytes, "a copy")) return;
   if (checking() && all.holds(from) && !all.holds(to)) {
     if (const std::size_t missing = written().first_missing(all.offset(from), bytes); missing < bytes) {
-      return note(cudaErrorLaunchFailure,
-                  "a copy to the host of " + std::to_string(bytes) + " bytes reads what nobody wrote, " +
-                      whereabouts(static_cast<const char*>(from) + missing));
+      return note(cudaErrorLaunchFailure, "a copy to the host of " + std::to_string(bytes) +
+                                              " bytes reads what nobody wrote, " +
+                                              whereabouts(static_cast<const char*>(from) + missing));
     }
   }
   if (all.holds(to) && all.holds(from)) {

@@ -3,8 +3,8 @@
 
 #include "cuda/emulated/state.h"
 
-using convlet::emulated::Entry;
 using convlet::emulated::driver_error;
+using convlet::emulated::Entry;
 using convlet::emulated::state;
 
 namespace {

@@ -51,7 +51,7 @@ std::string text(const uint3& index) {
 }
 
 [[noreturn]] void report_race(std::size_t offset, Access mine, const Touch& touch, Access theirs) {
-    report(cudaErrorLaunchFailure,
+  report(cudaErrorLaunchFailure,
          std::string("a race in shared memory: ") + (mine == Access::Read ? "a read" : "a write") + " of byte " +
              std::to_string(offset) + ", which thread " + text(running.threads[touch.thread].index) +
              (theirs == Access::Read ? " read" : " wrote") + " with no barrier since, in " + place());
@@ -70,7 +70,7 @@ void add_reader(Touch& reader, const Touch& mine) {
   }
   reader.bytes |= mine.bytes;
   if (reader.who == Touch::Block) return;
-  reader.who = met(reader, mine.thread)                ? Touch::One
+  reader.who = met(reader, mine.thread)                 ? Touch::One
                : reader.thread / 32 == mine.thread / 32 ? Touch::Warp
                                                         : Touch::Block;
   reader.thread = mine.thread;
@@ -135,8 +135,10 @@ void check_shared_atomic(std::uintptr_t address, std::size_t bytes) {
   const std::size_t begin = place_in_shared(address, bytes, checking() ? Access::Read : Access::Write);
   const unsigned thread = running.current->number;
   for (std::size_t word = begin / 4; word < (begin + bytes) / 4; ++word) {
-      if (conflicts(shared.writers[word], 15, thread)) report_race(word * 4, Access::Write, shared.writers[word], Access::Write);
-    if (conflicts(shared.readers[word], 15, thread)) report_race(word * 4, Access::Write, shared.readers[word], Access::Read);
+    if (conflicts(shared.writers[word], 15, thread))
+      report_race(word * 4, Access::Write, shared.writers[word], Access::Write);
+    if (conflicts(shared.readers[word], 15, thread))
+      report_race(word * 4, Access::Write, shared.readers[word], Access::Read);
   }
 }
 

@@ -8,10 +8,10 @@ namespace convlet::emulated {
 namespace {
 
 constexpr Limits kProfiles[] = {
-    {"emulated Turing", 7, 5, 40, 48 * 1024, 64 * 1024},
-    {"emulated Ampere", 8, 6, 84, 48 * 1024, 99 * 1024},
-    {"emulated Hopper", 9, 0, 132, 48 * 1024, 227 * 1024},
-    {"emulated tiny", 7, 5, 1, 16 * 1024, 16 * 1024},
+    {"Turing", 7, 5, 40, 48 * 1024, 64 * 1024},
+    {"Ampere", 8, 6, 84, 48 * 1024, 99 * 1024},
+    {"Hopper", 9, 0, 132, 48 * 1024, 227 * 1024},
+    {"tiny", 7, 5, 1, 16 * 1024, 16 * 1024},
 };
 
 }  // namespace

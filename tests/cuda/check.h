@@ -32,8 +32,7 @@ inline void expect_text(const std::string& got, const std::string& part) {
 }
 
 inline void expect_error(cudaError_t got, cudaError_t expected) {
-  if (got != expected)
-    wrong(std::string("expected ") + cudaGetErrorName(expected) + ", got " + cudaGetErrorName(got));
+  if (got != expected) wrong(std::string("expected ") + cudaGetErrorName(expected) + ", got " + cudaGetErrorName(got));
 }
 
 // Runs the case in every order; each run must end with a finding that holds `part`, or with none if that is empty.

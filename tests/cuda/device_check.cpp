@@ -37,8 +37,7 @@ void reasons() {
   expect_text(message_of<std::runtime_error>([] { cuda::allocate(4); }),
               "allocate: device 'cuda' cannot be used: no usable NVIDIA driver");
   emulated::set_driver_version(12040);
-  expect_text(cuda::status(),
-              "the NVIDIA driver is too old: it supports CUDA 12.4, convlet was built with CUDA 13.0");
+  expect_text(cuda::status(), "the NVIDIA driver is too old: it supports CUDA 12.4, convlet was built with CUDA 13.0");
   emulated::set_driver_version(13000);
   emulated::set_device_count(0);
   expect_text(cuda::status(), "no NVIDIA GPU was found");

@@ -1,6 +1,6 @@
-// Streams, events and graphs of the emulated device: a missing dependency is found in one order at least, right programs
-// give no finding in any, and a capture forbids what CUDA forbids.
-// Exit status 0 if all is right, else 1 and the name of what is not.
+// Streams, events and graphs of the emulated device: a missing dependency is found in one order at least, right
+// programs give no finding in any, and a capture forbids what CUDA forbids. Exit status 0 if all is right, else 1 and
+// the name of what is not.
 #include <cstring>
 #include <vector>
 
@@ -198,7 +198,8 @@ void transfers() {
     if (edge == Edge::Present) cudaStreamWaitEvent(s.second, s.fork);
     launch("fill", fill, line(kCount, 32), s.second, memory, 1);
     cudaStreamSynchronize(s.second);
-    expect_error(cudaFreeAsync(memory, s.first), emulated::last_finding().empty() ? cudaSuccess : cudaErrorIllegalAddress);
+    expect_error(cudaFreeAsync(memory, s.first),
+                 emulated::last_finding().empty() ? cudaSuccess : cudaErrorIllegalAddress);
   };
   expect_text(finding_in(Order::Descending, [&] { share(Edge::Present); }), "");
   expect_text(finding_in(Order::Descending, [&] { share(Edge::Missing); }), "yet to be allocated");

@@ -29,7 +29,7 @@ def info() -> None:
         "CPU": _core.cpu_name(),
         "instruction set": f"{_core.isa()} of {', '.join(_core.available_isas())}",
         "threads": str(_core.get_threads()),
-        "CUDA device": f"none: {reason}" if reason else "yes",
+        "CUDA device": f"none: {reason}" if reason else _core.cuda_device(),
         "data folders": ", ".join(map(str, _settings.data_dirs())),
     }
     width = max(map(len, facts))
