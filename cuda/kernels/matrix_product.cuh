@@ -32,6 +32,8 @@ namespace convlet::cuda {
 
 constexpr int kDepth = 16;     // steps of a chunk
 constexpr int kThreads = 128;  // of a block
+constexpr std::int64_t kMostBlocks =
+    1 << 14;  // of a launch, some 120 a multiprocessor; beyond, blocks take several tiles
 constexpr std::uint32_t kSkipped = 0x7fc5719du, kNan = 0x7fffffffu;
 
 enum class Order { Steps, Outputs };  // along which an operand lies in memory, and neighbouring threads read it
@@ -157,7 +159,10 @@ class BlockProduct {
   // Tiles of a piece are numbered along m first: neighbours then share the columns of b, which cost more to read.
   __device__ void run(std::int64_t tile, std::int64_t tiles_down, std::int64_t tiles_across) {
     __syncthreads();  // the tile before has left the shared memory
-    if (threadIdx.x == 0) s_.piece = operands_.piece(tile / (tiles_down * tiles_across));
+    if (threadIdx.x == 0) {
+      const Piece piece = operands_.piece(tile / (tiles_down * tiles_across));
+      s_.piece = piece;
+    }
     m0_ = tile % tiles_down * T::kM;
     n0_ = tile / tiles_down % tiles_across * T::kN;
     __syncthreads();
@@ -208,7 +213,10 @@ class BlockProduct {
   }
 
   __device__ void add_part(std::int64_t p) {
-    if (threadIdx.x == 0) s_.part = operands_.part(s_.piece, p);
+    if (threadIdx.x == 0) {
+      const Part part = operands_.part(s_.piece, p);
+      s_.part = part;
+    }
     __syncthreads();
     const std::int64_t count = s_.part.count;
     if (count == 0) return;
@@ -369,7 +377,6 @@ class BlockProduct {
                      last);
       }
     }
-    __syncthreads();  // the next part's chunks come to lie there
   }
 
   __device__ void write_vector(const float* own, int i, int j, bool first, bool last) {
@@ -418,7 +425,6 @@ __global__ void __launch_bounds__(kThreads, T::kBlocks)
 template <class T, class Operands>
 void launch_product(const char* name, Stream stream, const Operands& operands, Activation after, std::int64_t m,
                     std::int64_t n, std::int64_t pieces) {
-  constexpr std::int64_t kMostBlocks = (std::int64_t{1} << 31) - 1;
   const std::int64_t down = ceil_div(m, T::kM), across = ceil_div(n, T::kN), tiles = down * across * pieces;
   const Geometry geometry{dim3(static_cast<unsigned>(std::min(tiles, kMostBlocks))), dim3(kThreads),
                           sizeof(ProductMemory<T>)};

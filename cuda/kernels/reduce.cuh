@@ -19,13 +19,11 @@ __device__ __forceinline__ T warp_sum(T value) {
   return value;
 }
 
-// Thread 0 gets the sum of a block of whole warps; `shared` has room for a value a warp, and holds no more after the
-// call than before it: a barrier stands at both ends.
+// Thread 0 gets the sum of a block of whole warps; `shared` has room for a value a warp, and nobody else uses it.
 template <class T>
 __device__ __forceinline__ T block_sum(T value, T* shared) {
   value = warp_sum(value);
   const unsigned warp = threadIdx.x / kWarp, warps = blockDim.x / kWarp;
-  __syncthreads();
   if (threadIdx.x % kWarp == 0) shared[warp] = value;
   __syncthreads();
   T sum{};

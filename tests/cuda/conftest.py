@@ -1,4 +1,4 @@
-"""What tests of the device need: a device, or the reason why there is none; programs on the emulated one."""
+"""What tests of the device need: a device, or why there is none; programs on the emulated one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from compiler import ROOT, compiler
+from device_library import DeviceLibrary, skip_without_tools
 
 FLAGS = [
     "-std=c++17",
@@ -47,6 +48,13 @@ def program_on_emulator(tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
         return folder / name
 
     return build
+
+
+@pytest.fixture(scope="session")
+def device_library(tmp_path_factory: pytest.TempPathFactory) -> DeviceLibrary:
+    """The library with the emulated device."""
+    skip_without_tools()
+    return DeviceLibrary(tmp_path_factory.mktemp("device"))
 
 
 @pytest.fixture
