@@ -24,7 +24,7 @@ FLAGS = [
     '-DCONVLET_CUDA_ARCHITECTURES="emulated"',
     *(f"-I{ROOT / folder}" for folder in ("cuda/emulated/include", "cpp/include", "cpp", ".")),
 ]
-# Before every access to memory comes a call into the emulated device; ThreadSanitizer's library is not linked.
+# Before every access comes a call into the emulated device; the library of ThreadSanitizer is not linked.
 CHECKED = ["-x", "c++", "-fsanitize=thread", "-fno-tree-vectorize", "-fno-tree-slp-vectorize"]
 
 
