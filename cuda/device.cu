@@ -321,6 +321,14 @@ Stream stream() { return device("stream").stream; }
 void wait_for(Stream other) { order("wait_for", other, stream()); }
 void make_wait(Stream other) { order("make_wait", stream(), other); }
 
+std::shared_ptr<void> admit([[maybe_unused]] const void* address, [[maybe_unused]] std::size_t bytes) {
+#ifdef CONVLET_CUDA_EMULATED
+  return emulated::admit(address, bytes);
+#else
+  return nullptr;
+#endif
+}
+
 bool owns(const void* address) {
   const Device& used = device("owns");
   cudaPointerAttributes attributes{};

@@ -70,6 +70,10 @@ Stream stream();
 void wait_for(Stream other);
 void make_wait(Stream other);
 
+// Lets kernels use memory that another library lends, as long as the result lives. Hardware has no need of it: this is
+// for the emulated device, where other memory of the host is a fault.
+std::shared_ptr<void> admit(const void* address, std::size_t bytes);
+
 // Whether an address lies on the device that is in use.
 bool owns(const void* address);
 

@@ -1,4 +1,4 @@
-"""Libraries that lend arrays by DLPack, made up for tests: every field at will, every call of the deleter counted.
+"""Made-up libraries that lend arrays by DLPack: every field at will, every call of the deleter counted.
 
 The structs are those of https://dmlc.github.io/dlpack/latest/c_api.html.
 """

@@ -81,7 +81,7 @@ DeviceArray from_cuda_array_interface(const py::object& x) {
 }
 
 py::dict cuda_array_interface(const DeviceArray& array) {
-  if (cuda::info().kind == cuda::Kind::Emulated) {
+  if (used_device().kind == cuda::Kind::Emulated) {
     throw py::attribute_error(
         "DeviceArray: the emulated device has no __cuda_array_interface__, its memory is the CPU's");
   }

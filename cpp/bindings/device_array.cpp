@@ -167,7 +167,12 @@ py::dict info() {
 
 void bind_array(py::module_& m) {
   py::class_<DeviceArray> array(m, "DeviceArray");
-  array.def_property_readonly("shape", &shape_tuple)
+  array
+      .def(py::init([]() -> DeviceArray {
+        throw py::type_error(
+            "DeviceArray: expected convlet.cuda.array, as_device or from_dlpack to make one, got a call");
+      }))
+      .def_property_readonly("shape", &shape_tuple)
       .def_property_readonly("dtype", [](const DeviceArray& a) { return dtype_of(a.type); })
       .def_property_readonly("ndim", [](const DeviceArray& a) { return a.shape.size(); })
       .def_property_readonly("size", &DeviceArray::size)
@@ -214,6 +219,10 @@ std::shared_ptr<DeviceMemory> DeviceMemory::borrow(void* data, Access access, st
   return memory;
 }
 
+void DeviceMemory::admit(const void* first, std::int64_t bytes) {
+  admitted_ = cuda::admit(first, static_cast<std::size_t>(bytes));
+}
+
 DeviceMemory::~DeviceMemory() {
   live_bytes -= bytes_;
   const bool borrowed = bytes_ == 0 && owner_;
@@ -242,8 +251,13 @@ std::int64_t DeviceArray::size() const {
   return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }
 
+const cuda::DeviceInfo& used_device() {
+  static const cuda::DeviceInfo device = cuda::info();
+  return device;
+}
+
 std::string device_name() {
-  const cuda::DeviceInfo device = cuda::info();
+  const cuda::DeviceInfo& device = used_device();
   return "cuda:" + std::to_string(device.ordinal) + (device.kind == cuda::Kind::Emulated ? " (emulated)" : "");
 }
 
@@ -252,12 +266,14 @@ DeviceArray in_c_order(const char* op, std::shared_ptr<DeviceMemory> memory, Ele
   DeviceArray lent{std::move(memory), nullptr, type, std::move(shape)};
   lent.data = lent.memory->data();
   if (lent.size() == 0) return DeviceArray::make(type, lent.shape);
-  std::int64_t expected = 1;
+  std::int64_t expected = 1, lowest = 0, highest = 0;
   bool contiguous = true;
   for (std::size_t i = lent.shape.size(); i-- > 0;) {
     contiguous = contiguous && (lent.shape[i] == 1 || strides[i] == expected);
     expected *= lent.shape[i];
+    (strides[i] < 0 ? lowest : highest) += (lent.shape[i] - 1) * strides[i];
   }
+  lent.memory->admit(static_cast<char*>(lent.data) + lowest * bytes_of(type), (highest - lowest + 1) * bytes_of(type));
   const bool aligned = reinterpret_cast<std::uintptr_t>(lent.data) % static_cast<std::size_t>(bytes_of(type)) == 0;
   if (contiguous && aligned) return lent;
   if (contiguous) return copy_of(lent);

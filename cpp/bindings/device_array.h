@@ -57,6 +57,8 @@ class DeviceMemory {
 
   void* data() const { return data_; }
   Access access() const { return access_; }
+  // The bytes from `first` on belong to it, which the emulated device wants to know of borrowed memory.
+  void admit(const void* first, std::int64_t bytes);
   // From now on others may use it on streams of their own, so that to free it is to wait for all of the device.
   void lend() { lent_ = true; }
 
@@ -66,7 +68,7 @@ class DeviceMemory {
  private:
   DeviceMemory() = default;
 
-  std::shared_ptr<void> owner_;
+  std::shared_ptr<void> owner_, admitted_;
   void* data_ = nullptr;
   Access access_ = Access::Writable;
   std::atomic<bool> lent_{false};
@@ -97,6 +99,8 @@ class DeviceScratch {
   std::shared_ptr<void> memory_;
 };
 
+// The device in use; asked once, since CUDA takes its time to tell.
+const cuda::DeviceInfo& used_device();
 // "cuda:0"; the emulated device says that it is none.
 std::string device_name();
 

@@ -19,11 +19,11 @@ using dlpack::TypeCode;
 constexpr const char* kFrom = "from_dlpack";
 constexpr const char* kTo = "DeviceArray.__dlpack__";
 
-bool emulated() { return cuda::info().kind == cuda::Kind::Emulated; }
+bool emulated() { return used_device().kind == cuda::Kind::Emulated; }
 
 dlpack::Device own_device() {
   if (emulated()) return {DeviceType::Cpu, 0};
-  return {DeviceType::Cuda, cuda::info().ordinal};
+  return {DeviceType::Cuda, used_device().ordinal};
 }
 
 bool same(const dlpack::Device& a, const dlpack::Device& b) { return a.type == b.type && a.id == b.id; }

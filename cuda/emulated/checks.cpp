@@ -1,6 +1,8 @@
 // What is not usual about an access of a kernel to device memory or to the host's, and the words for it.
 #include "cuda/emulated/checks.h"
 
+#include <list>
+#include <mutex>
 #include <string>
 #include <unordered_set>
 
@@ -9,6 +11,7 @@
 #endif
 
 #include "cuda/emulated/block.h"
+#include "cuda/emulated/emulated.h"
 #include "cuda/emulated/memory.h"
 #include "cuda/emulated/state.h"
 
@@ -64,7 +67,28 @@ Range loaded_range([[maybe_unused]] std::uintptr_t address) {
   return found;
 }
 
+std::mutex admitting;
+std::list<Range> admitted;
+
 }  // namespace
+
+bool is_admitted(const void* memory, std::size_t bytes) {
+  const auto address = reinterpret_cast<std::uintptr_t>(memory);
+  const std::lock_guard<std::mutex> lock(admitting);
+  for (const Range& range : admitted) {
+    if (range.holds(address) && range.holds(address + bytes - 1)) return true;
+  }
+  return false;
+}
+
+std::shared_ptr<void> admit(const void* address, std::size_t bytes) {
+  const std::lock_guard<std::mutex> lock(admitting);
+  admitted.push_front({reinterpret_cast<std::uintptr_t>(address), bytes, true});
+  return {&admitted.front(), [place = admitted.begin()](void*) {
+            const std::lock_guard<std::mutex> again(admitting);
+            admitted.erase(place);
+          }};
+}
 
 void begin_launch() {
   device_shadow.launch = device_shadow.launch % 0xfffffff + 1;
@@ -141,7 +165,7 @@ void check_elsewhere(std::uintptr_t address, std::size_t bytes, Access access) {
   const Quiet quiet;
   static Range constants;
   const Block& block = running;
-  if (block.current->stack->holds(address)) return;
+  if (block.current->stack->holds(address) || is_admitted(reinterpret_cast<const void*>(address), bytes)) return;
   if (!constants.holds(address)) constants = loaded_range(address);
 #ifndef __linux__
   return;

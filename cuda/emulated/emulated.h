@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ void lose_device();
 // What the driver and the device claim to be. No driver at all: version 0.
 void set_driver_version(int version);
 void set_device_count(int count);
+
+// Memory of the host that kernels may use too, as long as the result lives: what other libraries lend.
+std::shared_ptr<void> admit(const void* address, std::size_t bytes);
 
 // The first fault that a launch or a copy was found to have, in one sentence; "" if none was.
 std::string last_finding();

@@ -35,6 +35,7 @@ bool is_allocation(const void* address);
 std::size_t bytes_in_use();
 
 bool on_device(const void* address);
+bool is_admitted(const void* address, std::size_t bytes);  // see emulated.h
 
 // "byte 4 behind an allocation of 400 bytes": where an address of the device's memory lies.
 std::string whereabouts(const void* address);

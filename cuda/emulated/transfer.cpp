@@ -23,8 +23,18 @@ bool is_pinned(const void* address) {
   return after != pinned().begin() && byte < std::prev(after)->first + std::prev(after)->second;
 }
 
+// Whether a copy may go this way; memory of the host that was admitted to the device counts as either.
+bool goes(cudaMemcpyKind said, const void* to, const void* from) {
+  const auto fits = [](const void* address, bool device) {
+    return on_device(address) == device || (device && is_admitted(address, 1));
+  };
+  return fits(to, said == cudaMemcpyHostToDevice || said == cudaMemcpyDeviceToDevice) &&
+         fits(from, said == cudaMemcpyDeviceToHost || said == cudaMemcpyDeviceToDevice);
+}
+
 // The direction that the addresses have; Default if it is not the one that was said.
 cudaMemcpyKind direction(const void* to, const void* from, cudaMemcpyKind said) {
+  if (said != cudaMemcpyDefault && goes(said, to, from)) return said;
   const cudaMemcpyKind found = on_device(to)     ? on_device(from) ? cudaMemcpyDeviceToDevice : cudaMemcpyHostToDevice
                                : on_device(from) ? cudaMemcpyDeviceToHost
                                                  : cudaMemcpyHostToHost;

@@ -12,8 +12,8 @@ no type is converted there.
 
 CuPy, PyTorch and JAX share arrays with convlet, both ways and without copies, by DLPack
 (``torch.from_dlpack(y)``, ``cuda.from_dlpack(tensor)``) or ``__cuda_array_interface__``
-(``cupy.asarray(y)``). Each side makes its work wait for what the other has queued. The memory stays until both sides are done with
-it; who lets go of it last waits for the device.
+(``cupy.asarray(y)``). Each side makes its work wait for what the other has queued. The memory stays until
+both sides are done with it; who lets go of it last waits for the device.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What tests of the device begin with: a device, or the reason why there is none; and the emulated one for C++."""
+"""What tests of the device need: a device, or why there is none; programs on the emulated one."""
 
 from __future__ import annotations
 

@@ -6,6 +6,9 @@ up to 255 here. Real numbers of any type and layout are accepted, also those of 
 object arrays are a ``TypeError``. Every result is a float32 array in C order, and a new one except where its
 function says otherwise.
 
+Arrays on the device (:mod:`convlet.cuda`) go in as well, all arrays of a call or none, of float32 and the
+targets of int64: there nothing is converted. What comes out is on the device too.
+
 In the formulas n counts images, c input channels, o output channels; i, j are rows and columns of the output,
 h, w those of the input, and dy, dx, ... the gradients of one number L, the loss: dx = dL/dx.
 """
