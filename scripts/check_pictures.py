@@ -2,8 +2,8 @@
 
     python scripts/check_pictures.py runs/digits/weights.safetensors Serif.ttf Sans.ttf --sheet digits.png
 
-Sizes from 40 to 800 pixels, dark on light and light on dark, coloured, off centre, with noise, with uneven light,
-as PNG and as JPEG; equal options give equal pictures. Each font draws every digit equally often.
+Sizes from 40 to 800 pixels, dark on light and light on dark, coloured, off centre, with noise, with uneven
+light, as PNG and as JPEG; equal options give equal pictures. Each font draws every digit equally often.
 """
 
 from __future__ import annotations
@@ -79,14 +79,16 @@ def drawings(fonts: list[Path], count: int, seed: int) -> list[Drawing]:
     return [draw(n // len(fonts) % 10, fonts[n % len(fonts)], rng) for n in rng.permutation(count).tolist()]
 
 
-def sheet(shown: list[Drawing], prepared: np.ndarray, answers: np.ndarray, shares: np.ndarray) -> Image.Image:
+def sheet(
+    shown: list[Drawing], prepared: np.ndarray, answers: np.ndarray, shares: np.ndarray, font: Path
+) -> Image.Image:
     """Each picture beside what the net saw, with its answer below: green if right, red if wrong."""
-    side, columns, gap, line = 112, 4, 12, 18
+    side, columns, gap, line = 150, 4, 28, 22
     cell = 2 * side + 4 + gap, side + line + gap
     rows = -(-len(shown) // columns)
     paper = Image.new("RGB", (columns * cell[0] + gap, rows * cell[1] + gap), "white")
     pen = ImageDraw.Draw(paper)
-    text = ImageFont.load_default()
+    text = ImageFont.truetype(str(font), 15)
     for n, drawing in enumerate(shown):
         x, y = gap + n % columns * cell[0], gap + n // columns * cell[1]
         small = drawing.picture.copy()
@@ -95,8 +97,9 @@ def sheet(shown: list[Drawing], prepared: np.ndarray, answers: np.ndarray, share
             factor = side / max(small.size)
             size = tuple(round(factor * length) for length in small.size)
             small = small.resize(size, Image.Resampling.NEAREST)
-        pen.rectangle((x, y, x + side - 1, y + side - 1), fill="#eeeeee")
-        paper.paste(small, (x + (side - small.width) // 2, y + (side - small.height) // 2))
+        left, top = x + (side - small.width) // 2, y + (side - small.height) // 2
+        paper.paste(small, (left, top))
+        pen.rectangle((left - 1, top - 1, left + small.width, top + small.height), outline="#aaaaaa")
         seen = Image.fromarray(prepared[n, 0]).resize((side, side), Image.Resampling.NEAREST)
         paper.paste(seen, (x + side + 4, y))
         right = answers[n] == drawing.digit
@@ -112,8 +115,8 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200, help="pictures")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--least", type=float, default=0.8, help="share of right answers to reach")
-    parser.add_argument("--sheet", type=Path, help="where to draw the first pictures, as many as --shown")
-    parser.add_argument("--shown", type=int, default=20)
+    parser.add_argument("--sheet", type=Path, help="where to draw some of the pictures")
+    parser.add_argument("--shown", type=int, default=20, help="all wrong ones first")
     options = parser.parse_args()
     net = load_net(options.weights).net
     drawn = drawings(options.fonts, options.count, options.seed)
@@ -127,8 +130,10 @@ def main() -> int:
         print(f"{font.stem:30} {right[mine].sum():3} of {mine.sum():3}   {', '.join(wrong)}")
     print(f"{'all':30} {right.sum():3} of {len(right):3}   {right.mean():.1%}")
     if options.sheet is not None:
-        some = slice(0, options.shown)
-        sheet(drawn[some], prepared[some], answers[some], likelihoods.max(axis=1)[some]).save(options.sheet)
+        chosen = np.argsort(right, kind="stable")[: options.shown]  # wrong ones first, so that none is hidden
+        chosen.sort()
+        some, shares = [drawn[n] for n in chosen], likelihoods.max(axis=1)[chosen]
+        sheet(some, prepared[chosen], answers[chosen], shares, options.fonts[0]).save(options.sheet)
     return 0 if right.mean() >= options.least else 1
 
 

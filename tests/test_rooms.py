@@ -54,6 +54,7 @@ ORDER = [
     "optim",
     "reference",
     "datasets",
+    "pictures",
     "recipes",
     "history",
     "checkpoint",

@@ -19,15 +19,23 @@ from . import functional, nn, optim, reference  # noqa: E402  (the compiled modu
 
 if TYPE_CHECKING:
     from . import datasets as datasets
+    from . import detect as detect
+    from . import pictures as pictures
     from .history import History as History
     from .trainer import Trainer as Trainer
 
     __version__: str
 
-__all__ = ["History", "Trainer", "datasets", "functional", "nn", "optim", "reference"]
+__all__ = ["History", "Trainer", "datasets", "detect", "functional", "nn", "optim", "pictures", "reference"]
 
 # What inference does not need is loaded when it is first asked for.
-_LATER = {"datasets": "datasets", "History": "history", "Trainer": "trainer"}
+_LATER = {
+    "datasets": "datasets",
+    "detect": "detect",
+    "History": "history",
+    "pictures": "pictures",
+    "Trainer": "trainer",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
 """Pictures of single digits, brought to the form of the data sets of digits.
 
-The makers of MNIST scaled each digit to fit a box of 20x20 pixels without changing its shape, anti-aliased, and
-placed it in a field of 28x28 so that its centre of mass is the middle, light on dark. :func:`prepare` does the same
-to any picture that shows one figure on a background.
+The makers of MNIST scaled each digit to fit a box of 20x20 pixels without changing its shape, anti-aliased,
+and placed it in a field of 28x28 so that its centre of mass is the middle, light on dark. :func:`prepare`
+does the same to any picture that shows one figure on a background.
 
 >>> net.predict(prepare("seven.jpg")[None])
 array([7])
@@ -11,7 +11,7 @@ array([7])
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from .datasets import read_image
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = ["FIGURES", "Source", "as_text", "figure_of", "prepare"]
+__all__ = ["FIGURES", "Source", "as_text", "crop", "figure_of", "prepare"]
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Source: TypeAlias = "str | os.PathLike[str] | Picture | Numbers"
@@ -44,13 +44,13 @@ _SHADES = " ░▒▓█"
 def prepare(image: Source, size: SupportsIndex = 28, figure: str = "either") -> Pixels:
     """A picture of one figure, as the makers of MNIST would have it.
 
-    The figure is told from the background by :func:`figure_of`, cropped, scaled to fit 20/28 of ``size`` with its
-    proportions kept, and placed with its centre of mass in the middle, light on dark. A gray picture that already
-    has that size, a dark border and a figure that fills half of it comes back as it is.
+    The figure is told from the background by :func:`figure_of`, cropped, scaled to fit 20/28 of ``size`` with
+    its proportions kept, and placed with its centre of mass in the middle, light on dark. A gray picture that
+    already has that size, a dark border and a figure that fills half of it comes back as it is.
 
     Args:
-        image: a file that :func:`convlet.datasets.read_image` reads; a picture of Pillow's; or an array of uint8,
-            (H, W), (1, H, W), (3, H, W) or (H, W, 3).
+        image: a file that :func:`convlet.datasets.read_image` reads; a picture of Pillow's; or an array of
+            uint8, (H, W), (1, H, W), (3, H, W) or (H, W, 3).
         size: rows and columns of the answer, at least 8.
         figure: ``"either"``, or ``"dark"`` or ``"light"`` where only what is darker or lighter than the
             background counts.
@@ -111,12 +111,36 @@ def figure_of(pixels: Pixels, figure: str = "either") -> Array:
         kind = "figure" if figure == "either" else f"{figure} figure"
         raise ValueError(f"expected a picture of a {kind} on a background, got a uniform one")
     floor = min(3 * noise, 0.5 * threshold)
-    return np.clip((along - floor) / (level - floor), 0, 1)
+    result: Array = np.clip((along - floor) / (level - floor), 0, 1).astype(np.float32)
+    return result
+
+
+def crop(image: Pixels, size: tuple[int, int]) -> Pixels:
+    """The largest part in the middle of an image that has the proportions of ``size``, scaled to it.
+
+    Args:
+        image: (C, H, W), with C 1 or 3.
+        size: rows and columns of the answer.
+
+    Returns:
+        (C, *size).
+    """
+    from PIL import Image
+
+    height, width = image.shape[1:]
+    scale = min(height / size[0], width / size[1])
+    down, across = scale * size[0], scale * size[1]
+    top, left = (height - down) / 2, (width - across) / 2
+    box = left, top, left + across, top + down
+    planes = [
+        Image.fromarray(plane).resize(size[::-1], Image.Resampling.BILINEAR, box=box) for plane in image
+    ]
+    return np.stack([np.asarray(plane) for plane in planes])
 
 
 def as_text(image: Pixels) -> str:
-    """An image (1, H, W) as lines of block characters, two for each pixel, from a blank to a full block."""
-    levels = image[0].astype(int) * len(_SHADES) // 256
+    """An image (C, H, W) as lines of block characters, two for each pixel, from a blank to a full block."""
+    levels = image.mean(axis=0).astype(int) * len(_SHADES) // 256
     return "\n".join("".join(2 * _SHADES[level] for level in row) for row in levels)
 
 
@@ -129,13 +153,14 @@ def _colours(op: str, image: Source) -> Pixels:
     pixels = as_array(op, "image", image)
     if pixels.dtype != np.uint8:
         raise TypeError(f"{op}: expected an image of dtype uint8, got {pixels.dtype}")
+    shape = pixels.shape
     if pixels.ndim == 2:
         pixels = pixels[np.newaxis]
     elif pixels.ndim == 3 and pixels.shape[0] not in (1, 3) and pixels.shape[2] == 3:
         pixels = pixels.transpose(2, 0, 1)
     if pixels.ndim != 3 or pixels.shape[0] not in (1, 3) or pixels.size == 0:
         raise ValueError(
-            f"{op}: expected an image of shape (H, W), (1, H, W), (3, H, W) or (H, W, 3), got {np.shape(image)}"
+            f"{op}: expected an image (H, W), (1, H, W), (3, H, W) or (H, W, 3), got shape {shape}"
         )
     return np.ascontiguousarray(np.broadcast_to(pixels, (3, *pixels.shape[1:])))
 
@@ -149,7 +174,7 @@ def _is_prepared(pixels: Pixels, size: int) -> bool:
     return bool(rows.size) and 2 * max(np.ptp(rows), np.ptp(columns)) + 2 >= size
 
 
-def _rim(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+def _rim(pixels: NDArray[Any]) -> NDArray[Any]:
     """The pixels of (C, H, W) along its border, (C, M)."""
     sides = pixels[:, 0], pixels[:, -1], pixels[:, 1:-1, 0], pixels[:, 1:-1, -1]
     return np.concatenate(sides, axis=1)
@@ -237,10 +262,9 @@ def _thickened(figure: Array, side: int) -> Array:
     stroke = 2 * solid.sum() / max(1.0, np.pi / 4 * (down + across))
     missing = round((_THINNEST * side - stroke) / 2)
     if missing <= 0:
-        return np.asarray(fine)
-    wider = Image.fromarray(np.pad(np.asarray(fine).clip(0, 1) * 255, missing).astype(np.uint8))
+        return np.asarray(fine, np.float32)
+    wider = Image.fromarray(np.pad(255 * np.asarray(fine).clip(0, 1), missing).astype(np.uint8))
     for _ in range(missing):
         wider = wider.filter(ImageFilter.MaxFilter(3))
-    return np.asarray(wider, np.float32) / 255
-
-
+    thick: Array = np.asarray(wider, np.float32) / np.float32(255)
+    return thick

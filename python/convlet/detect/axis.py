@@ -1,10 +1,10 @@
 """Where the positions of a layer's output lie, in all windows along one axis of a picture.
 
-A window of n pixels at place k of the picture begins at pixel k * step. At position i of the window a layer sees
-what it would see in the picture, and then windows that overlap share the value: it stands once, at k * step + i,
-for all of them. Unless i lies so near the window's end that the layer sees the zeros there which its padding,
-or that of a layer before it, puts in place of the picture. Such a border position has a line of its own, with one
-value for each window.
+A window of n pixels at place k of the picture begins at pixel k * step. At position i of the window a layer
+sees what it would see in the picture, and then windows that overlap share the value: it stands once, at k *
+step + i, for all of them. Unless i lies so near the window's end that the layer sees the zeros there which
+its padding, or that of a layer before it, puts in place of the picture. Such a border position has a line of
+its own, with one value for each window.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Part(NamedTuple):
     @property
     def lines(self) -> slice:
         """All that the part reads."""
-        span = (self.outputs - 1) * self.stride + self.dilation * (self.count - 1) + 1
+        span = (self.outputs - 1) * self.stride + self.dilation * (self.width - 1) + 1
         return slice(self.first, self.first + span)
 
     @property
-    def count(self) -> int:
+    def width(self) -> int:
         """How many taps."""
         return int(self.taps.stop - self.taps.start)
 

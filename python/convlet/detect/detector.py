@@ -31,8 +31,9 @@ def detect(
     """Find what a net knows in a picture.
 
     Every window of the picture, at each scale, gets the probabilities of all classes (:func:`score_map` and
-    softmax). A window whose likeliest class is not the background and has at least ``threshold`` becomes a box.
-    Of boxes that overlap, whatever their labels, the one with the highest score stays (:func:`suppress`).
+    softmax). A window whose likeliest class is not the background and has at least ``threshold`` becomes a
+    box. Of boxes that overlap, whatever their labels, the one with the highest score stays
+    (:func:`suppress`).
 
     Args:
         net: layers that take images (C, H, W) to outputs (K,).
@@ -52,8 +53,8 @@ def detect(
 
     Raises:
         TypeError: an argument of another type.
-        ValueError: an argument out of range, a net that does not take such windows to (K,), or a picture that is
-            smaller than the window at every scale.
+        ValueError: an argument out of range, a net that does not take such windows to (K,), or a picture that
+            is smaller than the window at every scale.
     """
     op = "detect"
     size = pair(op, "window", window)
@@ -75,11 +76,13 @@ def detect(
             f"{op}: expected an image of at least {size[0]}x{size[1]} at some scale, got "
             f"{pixels.shape[1]}x{pixels.shape[2]}"
         )
-    corners, labels, scores = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    corners = np.concatenate([places for places, _, _ in found])
+    labels = np.concatenate([classes for _, classes, _ in found])
+    best = np.concatenate([probabilities for _, _, probabilities in found])
     boxes = []
-    for i in suppress(corners, scores, most):
+    for i in suppress(corners, best, most):
         top, left, bottom, right = corners[i].tolist()
-        boxes.append(Box(top, left, bottom - top, right - left, int(labels[i]), float(scores[i])))
+        boxes.append(Box(top, left, bottom - top, right - left, int(labels[i]), float(best[i])))
     return boxes
 
 

@@ -1,10 +1,10 @@
 """The layers of a net over all windows of a picture at once.
 
-``Planes`` holds a layer's output: for each line of rows and each line of columns (:mod:`.axis`) one array
-(N, C, rows, columns), where N counts pieces of the picture with equally many windows. A layer is a sum, or a
+``Planes`` holds a layer's output: for each line of rows and each line of columns (:mod:`.axis`) one array (N,
+C, rows, columns), where N counts pieces of the picture with equally many windows. A layer is a sum, or a
 maximum, over the taps of its kernel; where taps lie on several lines it becomes the sum or maximum of smaller
-kernels, one for each, which slide without padding. So the outputs equal those of every window by itself, up to
-the order of the sums.
+kernels, one for each, which slide without padding. So the outputs equal those of every window by itself, up
+to the order of the sums.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _gather(planes: Planes, axes: Axes, parts: list[Part]) -> tuple[Planes, list
     One kernel then does the work of several, and their sum needs not be taken.
     """
     parts = sorted(parts, key=lambda part: part.taps.start)
-    taps = sum(part.count for part in parts)
+    taps = sum(part.width for part in parts)
     lines: Planes = {}
     for column in axes[1].keys:
         sources = [planes[part.key, column] for part in parts]
@@ -109,7 +109,7 @@ def _gather(planes: Planes, axes: Axes, parts: list[Part]) -> tuple[Planes, list
         joined = np.empty((pieces, channels, axes[0].windows, taps, width), np.float32)
         place = 0
         for part, source in zip(parts, sources, strict=True):
-            for tap in range(part.count):
+            for tap in range(part.width):
                 first = part.first + tap * part.dilation
                 stop = first + (part.outputs - 1) * part.stride + 1
                 joined[:, :, :, place] = source[:, :, first : stop : part.stride]
@@ -130,7 +130,7 @@ def _pool(planes: Planes, axes: Axes, out: Axes, slides: Slides, join: np.ufunc,
         total: Array | None = None
         for rows, columns in product(*lines):
             x = planes[rows.key, columns.key][:, :, rows.lines, columns.lines]
-            alone = rows.count == columns.count == 1
+            alone = rows.width == columns.width == 1
             y = x[:, :, :: rows.stride, :: columns.stride] if alone else whole(x, rows, columns)
             total = np.array(y, order="C") if total is None else join(total, y, out=total)
         assert total is not None  # every window of a pooling layer holds a pixel
@@ -140,7 +140,7 @@ def _pool(planes: Planes, axes: Axes, out: Axes, slides: Slides, join: np.ufunc,
 
 def _max_pool(planes: Planes, axes: Axes, out: Axes, slides: Slides) -> Planes:
     def whole(x: Array, rows: Part, columns: Part) -> Array:
-        kernel, steps = (rows.count, columns.count), (rows.stride, columns.stride)
+        kernel, steps = (rows.width, columns.width), (rows.stride, columns.stride)
         return functional.max_pool2d(x, kernel, steps, dilation=(rows.dilation, columns.dilation))
 
     return _pool(planes, axes, out, slides, np.maximum, whole)
@@ -148,7 +148,7 @@ def _max_pool(planes: Planes, axes: Axes, out: Axes, slides: Slides) -> Planes:
 
 def _avg_pool(op: nn.AvgPool2d, planes: Planes, axes: Axes, out: Axes, slides: Slides) -> Planes:
     def whole(x: Array, rows: Part, columns: Part) -> Array:
-        kernel, steps = (rows.count, columns.count), (rows.stride, columns.stride)
+        kernel, steps = (rows.width, columns.width), (rows.stride, columns.stride)
         return functional.avg_pool2d(x, kernel, steps, divisor_override=1)
 
     sums = _pool(planes, axes, out, slides, np.add, whole)

@@ -25,10 +25,11 @@ _FLOATS = 1 << 23  # at most, in the largest plane of all of them
 def score_map(net: nn.Sequential, image: Numbers, window: Size = 28, stride: Size | None = None) -> Array:
     """The outputs of a net for every window of a picture.
 
-    ``y[:, i, j]`` is ``net(image[:, i*SH : i*SH + H, j*SW : j*SW + W])`` up to rounding, for windows (H, W) at
-    strides (SH, SW); only windows that lie within the picture are looked at. Dense layers become convolutions,
-    and what overlapping windows share is computed once. A padded layer sees zeros at the border of each window
-    where the picture goes on: values that depend on them are computed for each window by itself.
+    ``y[:, i, j]`` is ``net(image[:, i*SH : i*SH + H, j*SW : j*SW + W])`` up to rounding, for windows (H, W)
+    at strides (SH, SW); only windows that lie within the picture are looked at. Dense layers become
+    convolutions, and what overlapping windows share is computed once. A padded layer sees zeros at the border
+    of each window where the picture goes on: values that depend on them are computed for each window by
+    itself.
 
     Args:
         net: layers that take images (C, H, W) to outputs (K,).
@@ -110,7 +111,7 @@ class _Work(NamedTuple):
         made = net.plan(shape)
         if len(made.output_shape) != 1 or len(shape) != 3:
             raise ValueError(
-                f"{op}: expected a net that takes images to outputs (K,), got {made.output_shape} from {shape}"
+                f"{op}: expected a net from images to outputs (K,), got {made.output_shape} from {shape}"
             )
         steps, stride = [], [1, 1]
         channels, height, width = shape
@@ -121,7 +122,9 @@ class _Work(NamedTuple):
             elif len(sizes) == 3:
                 channels, height, width = sizes
             elif isinstance(layer, nn.Softmax | nn.LogSoftmax) and (height, width) != (1, 1):
-                raise ValueError(f"{op}: expected a dense layer before {layer!r}, got {height}x{width} pixels")
+                raise ValueError(
+                    f"{op}: expected a dense layer before {layer!r}, got {height}x{width} pixels"
+                )
             slides = slides_of(layer)
             if slides is not None:
                 stride[0] *= slides[0].stride if height > 1 else 1
@@ -140,14 +143,16 @@ class _Work(NamedTuple):
         extent = [(block[i] - 1) * step[i] + self.window[i] for i in (0, 1)]
         for first in range(0, len(places), pieces):
             some = places[first : first + pieces]
-            corners = [(top * step[0], left * step[1]) for top, left in some]
-            x = np.stack([pixels[:, t : t + extent[0], l : l + extent[1]] for t, l in corners])
+            corners = [(place[0] * step[0], place[1] * step[1]) for place in some]
+            cut = [pixels[:, t : t + extent[0], s : s + extent[1]] for t, s in corners]
+            x = as_images("score_map", "image", np.stack(cut))
             for (top, left), scores in zip(some, self._pieces(x, block, step), strict=True):
                 result[:, top : top + block[0], left : left + block[1]] = scores
 
     def _pieces(self, x: Images, counts: Pair, step: Pair) -> Array:
         """The outputs (N, K, rows, columns) of pieces of a picture (N, C, H, W)."""
-        planes: Planes = {(SHARED, SHARED): x / np.float32(255) if x.dtype == np.uint8 else x}
+        fractions: Array = x.astype(np.float32) / np.float32(255 if x.dtype == np.uint8 else 1)
+        planes: Planes = {(SHARED, SHARED): fractions}
         axes = self._axes(counts, step)
         for (op, _, _), before, after in zip(self.steps, axes, axes[1:], strict=False):
             if isinstance(op, nn.Linear):
@@ -160,7 +165,8 @@ class _Work(NamedTuple):
     def _sizes(self, step: Pair) -> tuple[int, int]:
         """How many windows a piece has along each axis, and how many pieces are computed together.
 
-        Larger pieces share more, but sixteen of them fill the vectors of the kernels, and all must fit the memory.
+        Larger pieces share more, but sixteen of them fill the vectors of the kernels, and all must fit the
+        memory.
         """
         side = _SIDE
         while side > 1 and _LANES * self._floats(side, step) > _FLOATS:
@@ -192,7 +198,7 @@ def _lines(axis: Axis) -> int:
 
 
 def _starts(count: int, block: int) -> list[int]:
-    """Where blocks of equal size begin that cover ``count`` places; the last may overlap the one before it."""
+    """Where blocks of equal size begin that cover ``count`` places; the last may overlap another."""
     return [min(start, count - block) for start in range(0, count, block)]
 
 
