@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from .. import recipes
+from .. import datasets, recipes
 from ..checkpoint import Checkpoint
 
 __all__ = ["IMAGE_SIZE", "Settings", "resolve", "resolve_again"]
@@ -48,9 +48,10 @@ class Settings:
 
 def resolve(given: Mapping[str, Any]) -> Settings:
     """The settings of a new run: what was given, not ``None``, else what the recipe says."""
-    recipe = recipes.get(given["recipe"] or "d2l")
+    data = given["data"] or "digits"
+    recipe = recipes.get(given["recipe"] or ("d2l" if data in datasets.NAMES else "modern"))
     return Settings(
-        data=given["data"] or "digits",
+        data=data,
         data_dir=given["data_dir"],
         recipe=recipe.name,
         epochs=given["epochs"] or recipe.epochs,

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from .. import _core, nn, optim, plots, recipes
+from .. import _core, nn, plots, recipes
 from .._files import check_folder
 from ..checkpoint import Checkpoint, SavedNet, describe, load_checkpoint, save_checkpoint, save_net
 from ..datasets import DIGITS, NAMES, Dataset
@@ -51,7 +51,8 @@ def train(device: str, threads: int | None, out: Path | None, resume: bool, **gi
     """Train the article's LeNet.
 
     Keeps its weights, figures and curves. Without options it follows the recipe d2l (10 epochs, batches of
-    256, learning rate 0.9, seed 0) on the built-in digits, into runs/<time>-<data>.
+    256, learning rate 0.9, seed 0) on the built-in digits, into runs/<time>-<data>. Folders of pictures,
+    which mostly hold few, have the recipe modern: ReLU, maximum pooling, Adam.
     """
     resolve_device(device)
     if not resume:
@@ -67,9 +68,9 @@ def train(device: str, threads: int | None, out: Path | None, resume: bool, **gi
     test_set = load(settings.data, False, settings.data_dir, settings.image)
     check_folder(folder)
     channels, *size = train_set.images.shape[1:]
-    net = nn.LeNet(channels, len(train_set.classes), size)
-    net.initialize(recipes.get(settings.recipe).scheme, settings.seed)
-    trainer = Trainer(net, optim.SGD(settings.lr), nn.CrossEntropyLoss(), device, threads)
+    recipe = recipes.get(settings.recipe)
+    net = recipe.net(channels, len(train_set.classes), size).initialize(recipe.scheme, settings.seed)
+    trainer = Trainer(net, recipe.optimizer(settings.lr), nn.CrossEntropyLoss(), device, threads)
     looks = {
         "data": settings.data,
         "background": background(train_set.images),
