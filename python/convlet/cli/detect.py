@@ -111,10 +111,13 @@ def _drawn(pixels: NDArray[np.uint8], boxes: list[Box], classes: tuple[str, ...]
     pen = ImageDraw.Draw(picture)
     for box in reversed(boxes):  # the likeliest on top
         colour = _COLOURS[box.label % len(_COLOURS)]
-        corner = box.left, box.top
-        pen.rectangle((*corner, box.left + box.width - 1, box.top + box.height - 1), outline=colour, width=2)
-        name = classes[box.label]
-        left, top, right, bottom = pen.textbbox(corner, name)
-        pen.rectangle((left, top, right + 4, bottom + 2), fill=colour)
-        pen.text((box.left + 2, box.top), name, fill="black")
+        corners = box.left, box.top, box.left + box.width - 1, box.top + box.height - 1
+        pen.rectangle(corners, outline=colour, width=max(2, round(box.height / 28)))
+        name, font = classes[box.label], explain.font(max(10, round(box.height / 3)))
+        left, top, right, bottom = pen.textbbox((box.left, box.top), name, font)
+        up = (
+            bottom - box.top + 2 if bottom - box.top + 2 <= box.top else 0
+        )  # above the box, where there is room
+        pen.rectangle((left, top - up, right + 4, bottom + 2 - up), fill=colour)
+        pen.text((box.left + 2, box.top - up), name, fill="black", font=font)
     return picture

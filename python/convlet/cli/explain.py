@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from .._files import write_atomically
 from ..datasets import read_image
 
-__all__ = ["Seen", "draw", "save_picture"]
+__all__ = ["Seen", "draw", "font", "save_picture"]
 
-_SIDE, _GAP, _LINE = 224, 16, 16  # pixels
+_SIDE, _GAP, _LINE = 224, 16, 22  # pixels
 
 
 class Seen(NamedTuple):
@@ -49,8 +49,18 @@ def draw(seen: list[Seen], path: Path) -> None:
             paper.paste(shown, (left, top))
             left += _SIDE + _GAP
         for line, answer in enumerate((file.name, *answers)):
-            pen.text((left, top + line * _LINE), answer, fill="black")
+            pen.text((left, top + line * _LINE), answer, fill="black", font=font(_LINE - 6))
     save_picture(paper, path)
+
+
+def font(height: int) -> Any:
+    """Pillow's own font; its versions before 10.1 have it in one size."""
+    from PIL import ImageFont
+
+    try:
+        return ImageFont.load_default(height)
+    except (ImportError, TypeError):
+        return ImageFont.load_default()
 
 
 def save_picture(picture: object, path: Path) -> None:
