@@ -58,7 +58,7 @@ NETS = {
             nn.AvgPool2d(3, 2, 1, ceil_mode=True, divisor_override=5),
             nn.Flatten(),
             nn.Linear(4 * 5 * 5, 3),
-            nn.LogSoftmax(1),
+            nn.LogSoftmax(-1),
         ),
     ),
     "dilated maxima, rounded up": (
@@ -94,6 +94,30 @@ NETS = {
         lambda: nn.Sequential(
             nn.Conv2d(1, 4, 3, padding=1), nn.MaxPool2d(2), nn.AvgPool2d(6), nn.Flatten(), nn.Linear(4, 3)
         ),
+    ),
+    "no padding, dilation, groups, a single output in steps, softmax of the last axis": (
+        (2, 21, 23),
+        lambda: nn.Sequential(
+            nn.Conv2d(2, 4, (3, 2), stride=(1, 2), dilation=(2, 1), groups=2, bias=False),
+            nn.MaxPool2d(2, 1, dilation=2),
+            nn.Sequential(nn.Tanh(), nn.AvgPool2d(3, 2, divisor_override=7)),
+            nn.AvgPool2d((7, 4), (5, 9)),
+            nn.Flatten(),
+            nn.Linear(4, 6, bias=False),
+            nn.Sigmoid(),
+            nn.Linear(6, 3),
+            nn.Softmax(-1),
+        ),
+    ),
+    "padding that only rounding down leaves alone": (
+        (1, 16, 16),
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 2, 3, 2, padding=(0, 1, 0, 0)), nn.ReLU(), nn.Flatten(), nn.Linear(2 * 8 * 7, 3)
+        ),
+    ),
+    "a dense layer alone sees the border": (
+        (1, 8, 8),
+        lambda: nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Flatten(), nn.Linear(128, 3)),
     ),
     "softmax regression": ((1, 9, 7), lambda: nn.Sequential(nn.Flatten(), nn.Linear(63, 10))),
 }

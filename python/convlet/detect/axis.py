@@ -78,6 +78,11 @@ class Axis(NamedTuple):
         borders = (*range(self.head), *range(self.size - self.tail, self.size))
         return borders if self.shared == 0 else (SHARED, *borders)
 
+    @property
+    def has_borders(self) -> bool:
+        """Whether there are lines beside the shared one; a single position needs but one."""
+        return self.size > 1 and self.keys != (SHARED,)
+
     def length(self, key: Key) -> int:
         """Of the line of that key."""
         return self.shared if key == SHARED else self.windows

@@ -43,7 +43,8 @@ def forward(op: Op, planes: Planes, axes: Axes, out: Axes) -> Planes:
     """One layer, of those that leave images images."""
     slides = slides_of(op)
     if slides is None:
-        return {keys: op(plane) for keys, plane in planes.items()}
+        each = type(op)(1) if isinstance(op, nn.Softmax | nn.LogSoftmax) else op  # of the classes, behind N
+        return {keys: each(plane) for keys, plane in planes.items()}
     if isinstance(op, nn.Conv2d):
         return _convolve(op.weight, op.bias, op.groups, planes, axes, out, slides)
     if isinstance(op, nn.MaxPool2d):

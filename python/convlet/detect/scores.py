@@ -12,6 +12,7 @@ from .. import nn
 from .._arrays import Array, Images, Numbers, Pair, Size, as_images, pair
 from ..nn.module import Op
 from .axis import SHARED, Axis, Slide
+from .chain import chain, layers_at_borders
 from .layers import Axes, Planes, dense, forward, slides_of
 
 __all__ = ["as_picture", "natural_stride", "score_map"]
@@ -141,26 +142,29 @@ class _Work(NamedTuple):
         block = min(side, rows), min(side, columns)
         places = [(top, left) for top in _starts(rows, block[0]) for left in _starts(columns, block[1])]
         extent = [(block[i] - 1) * step[i] + self.window[i] for i in (0, 1)]
+        axes = self._axes(block, step)
+        count = layers_at_borders(axes)
+        rest = chain([made.op for made in self.steps[count:]], axes[count:])
         for first in range(0, len(places), pieces):
             some = places[first : first + pieces]
             corners = [(place[0] * step[0], place[1] * step[1]) for place in some]
             cut = [pixels[:, t : t + extent[0], s : s + extent[1]] for t, s in corners]
             x = as_images("score_map", "image", np.stack(cut))
-            for (top, left), scores in zip(some, self._pieces(x, block, step), strict=True):
+            found = rest(self._at_borders(x, axes[: count + 1]) if count else x)
+            for (top, left), scores in zip(some, found[:, :, : block[0], : block[1]], strict=True):
                 result[:, top : top + block[0], left : left + block[1]] = scores
 
-    def _pieces(self, x: Images, counts: Pair, step: Pair) -> Array:
-        """The outputs (N, K, rows, columns) of pieces of a picture (N, C, H, W)."""
+    def _at_borders(self, x: Images, axes: list[Axes]) -> Array:
+        """What the first layers, one less than there are axes, make of pieces of a picture (N, C, H, W)."""
         fractions: Array = x.astype(np.float32) / np.float32(255 if x.dtype == np.uint8 else 1)
         planes: Planes = {(SHARED, SHARED): fractions}
-        axes = self._axes(counts, step)
         for (op, _, _), before, after in zip(self.steps, axes, axes[1:], strict=False):
             if isinstance(op, nn.Linear):
                 planes = dense(op.weight, op.bias, planes, before, after)
             elif not isinstance(op, nn.Flatten):
                 planes = forward(op, planes, before, after)
-        (scores,) = planes.values()
-        return scores
+        (plane,) = planes.values()
+        return plane
 
     def _sizes(self, step: Pair) -> tuple[int, int]:
         """How many windows a piece has along each axis, and how many pieces are computed together.
