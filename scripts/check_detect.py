@@ -2,8 +2,8 @@
 
     python scripts/check_detect.py --side 2000
 
-Times are the least of several; `loop` cuts out one window after the other and runs the net on it, `batches` cuts
-out all windows of a smaller picture and runs the net on them at once.
+Times are the least of several; `loop` cuts out one window after the other and runs the net on it, `batches`
+cuts out all windows of a smaller picture and runs the net on them at once.
 """
 
 from __future__ import annotations
@@ -73,10 +73,9 @@ def main() -> None:
         whole = seconds(lambda net=net: score_map(net, large), options.times)
         count = score_map(net, large)[0].size
         each = whole / count
-        print(
-            f"{name}: largest difference {error:.1e}; {options.side}x{options.side}, {count:,} windows at stride"
-        )
-        print(f"  {stride}: {whole:.3f} s, {1e6 * each:.2f} us a window")
+        print(f"{name}: largest difference {error:.1e}")
+        print(f"  {options.side}x{options.side}, {count:,} windows at stride {stride}: {whole:.3f} s")
+        print(f"  sliding: {1e6 * each:.2f} us a window")
         for way, work in (("loop", loop), ("batches", batches)):
             other = seconds(work, options.times) / len(flat)
             print(f"  {way}: {1e6 * other:.2f} us a window, {other / each:.1f} times as long")

@@ -37,6 +37,7 @@ _CLEAR = 4.0  # times the background's own deviation, that a figure must differ 
 _FINER = 8  # times the box: where strokes are measured
 _THINNEST = 0.13  # a stroke's width, relative to the figure's longer side
 _ROUNDS = 3  # of fitting the background to those of the border's pixels that belong to it
+_LARGEST = 1600  # pixels of a side that are looked at
 _SPECKS_FROM = 64  # pixels: in smaller pictures a stroke may be one pixel wide
 _SHADES = " ░▒▓█"
 
@@ -69,7 +70,7 @@ def prepare(image: Source, size: SupportsIndex = 28, figure: str = "either") -> 
     op = "prepare"
     size = integer(op, "size", size, low=8, high=4096)
     choice(op, "figure", figure, FIGURES)
-    pixels = _colours(op, image)
+    pixels = _shrunk(_colours(op, image))
     if figure != "dark" and _is_prepared(pixels, size):
         return pixels[:1]
     try:
@@ -163,6 +164,19 @@ def _colours(op: str, image: Source) -> Pixels:
             f"{op}: expected an image (H, W), (1, H, W), (3, H, W) or (H, W, 3), got shape {shape}"
         )
     return np.ascontiguousarray(np.broadcast_to(pixels, (3, *pixels.shape[1:])))
+
+
+def _shrunk(pixels: Pixels) -> Pixels:
+    """A very large picture made smaller, so that it takes neither much memory nor much time."""
+    from PIL import Image
+
+    height, width = pixels.shape[1:]
+    factor = max(height, width) / _LARGEST
+    if factor <= 1:
+        return pixels
+    size = max(1, round(width / factor)), max(1, round(height / factor))
+    planes = [Image.fromarray(plane).resize(size, Image.Resampling.BOX) for plane in pixels]
+    return np.stack([np.asarray(plane) for plane in planes])
 
 
 def _is_prepared(pixels: Pixels, size: int) -> bool:

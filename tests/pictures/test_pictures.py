@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -67,6 +69,16 @@ def test_colours_and_polarity_make_no_difference(ink, paper):
 @pytest.mark.parametrize("box", [(0, 0, 20, 50), (100, 40, 120, 90), (30, 20, 50, 70)])
 def test_it_makes_no_difference_where_on_the_paper_the_digit_is(box):
     np.testing.assert_array_equal(prepare(drawing(box=box)), prepare(drawing()))
+
+
+def test_a_very_large_picture_takes_little_memory():
+    large = np.kron(drawing()[:1], np.ones((1, 60, 60), np.uint8))
+    tracemalloc.start()
+    image = prepare(large)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(image.astype(int), prepare(drawing()).astype(int), atol=40)
+    assert peak < 3 * large.nbytes + 150e6  # the picture in three colours, and what is made of 1600 pixels
 
 
 def test_uneven_light_and_noise_make_little_difference(rng):
