@@ -16,7 +16,6 @@ TOUR = sorted(path.name for path in EXAMPLES.glob("[0-9]*.py"))
 SMALL = {  # fewer digits where that still shows the same
     "07_inductive_bias.py": ["--images", "2000"],
     "08_softmax_regression.py": ["--images", "5000"],
-    "10_where_is_waldo.py": ["--scenes", "5"],
 }
 
 

@@ -14,6 +14,12 @@ from convlet.detect import natural_stride, score_map, scores
 TOLERANCE = 1e-5
 
 
+@pytest.fixture(autouse=True, params=["line by line", "windows by themselves"])
+def way(request, monkeypatch):
+    """Nets with padding go one of two ways, whichever costs less; here all go both."""
+    monkeypatch.setattr(scores, "_WORTH", 0 if request.param == "line by line" else np.inf)
+
+
 def cropped(net, image, window, stride):
     """The oracle: cut out every window, and run the net on all of them."""
     views = sliding_window_view(image, window, axis=(1, 2))[:, :: stride[0], :: stride[1]]
@@ -186,6 +192,22 @@ def test_layouts_and_types_of_a_picture(rng):
     expected = score_map(net, levels[None])
     for same in (levels, levels / 255, np.asfortranarray(levels), np.repeat(levels, 2, axis=1)[:, ::2]):
         np.testing.assert_allclose(score_map(net, same), expected, rtol=0, atol=TOLERANCE)
+
+
+def test_the_way_of_less_work_is_taken(monkeypatch, rng):
+    monkeypatch.setattr(scores, "_WORTH", 5.0)
+    ways = []
+    for name in ("_at_borders", "_by_themselves"):
+        own = getattr(scores._Work, name)
+        monkeypatch.setattr(
+            scores._Work, name, lambda *a, own=own, name=name: (ways.append(name), own(*a))[1]
+        )
+    image = rng.random((1, 200, 200), np.float32)
+    score_map(nn.LeNet(seed=0), image)  # a quarter of the multiply-adds, but more traffic
+    score_map(nn.LeNet(image_size=64, seed=0), image, 64)
+    score_map(valid_lenet(), image)
+    assert ways[0] == "_by_themselves"
+    assert set(ways[1:]) == {"_at_borders"}
 
 
 def test_the_natural_stride_is_the_product_of_strides():

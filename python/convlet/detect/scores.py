@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from .. import nn
 from .._arrays import Array, Images, Numbers, Pair, Size, as_images, pair
@@ -20,6 +21,8 @@ __all__ = ["as_picture", "natural_stride", "score_map"]
 _SIDE = 16  # windows along each axis of a piece of the picture
 _LANES = 16  # pieces that fill the widest vector
 _PIECES = 32  # computed together: 8,192 windows
+_BATCH = 4096  # windows that are run together where each is computed by itself
+_WORTH = 5.0  # times fewer multiply-adds pay for the memory traffic that borders cost
 _FLOATS = 1 << 23  # at most, in the largest plane of all of them
 
 
@@ -30,7 +33,7 @@ def score_map(net: nn.Sequential, image: Numbers, window: Size = 28, stride: Siz
     at strides (SH, SW); only windows that lie within the picture are looked at. Dense layers become
     convolutions, and what overlapping windows share is computed once. A padded layer sees zeros at the border
     of each window where the picture goes on: values that depend on them are computed for each window by
-    itself.
+    itself, or all values are, where sharing the others would not pay.
 
     Args:
         net: layers that take images (C, H, W) to outputs (K,).
@@ -144,6 +147,9 @@ class _Work(NamedTuple):
         extent = [(block[i] - 1) * step[i] + self.window[i] for i in (0, 1)]
         axes = self._axes(block, step)
         count = layers_at_borders(axes)
+        if count and self._saved(axes) < _WORTH:
+            self._by_themselves(pixels, step, result)
+            return
         rest = chain([made.op for made in self.steps[count:]], axes[count:])
         for first in range(0, len(places), pieces):
             some = places[first : first + pieces]
@@ -153,6 +159,28 @@ class _Work(NamedTuple):
             found = rest(self._at_borders(x, axes[: count + 1]) if count else x)
             for (top, left), scores in zip(some, found[:, :, : block[0], : block[1]], strict=True):
                 result[:, top : top + block[0], left : left + block[1]] = scores
+
+    def _saved(self, axes: list[Axes]) -> float:
+        """The multiply-adds of all windows by themselves, divided by those of sliding over them."""
+        alone = sliding = 0
+        for (op, channels, _), after in zip(self.steps, axes[1:], strict=True):
+            if not isinstance(op, nn.Conv2d | nn.Linear):
+                continue
+            each = channels * op.weight[0].size
+            alone += each * math.prod(axis.size * axis.windows for axis in after)
+            sliding += each * math.prod(map(_lines, after))
+        return alone / max(1, sliding)
+
+    def _by_themselves(self, pixels: Images, step: Pair, result: Array) -> None:
+        """Fill ``result`` from all windows, cut out and run in batches."""
+        net = nn.Sequential(*(made.op for made in self.steps))
+        windows = sliding_window_view(pixels, self.window, axis=(1, 2))[:, :: step[0], :: step[1]]
+        windows = windows.transpose(1, 2, 0, 3, 4)
+        many = max(1, min(_BATCH, _FLOATS // math.prod(windows.shape[2:])))
+        rows, columns = result.shape[1:]
+        for first in range(0, rows * columns, many):
+            i, j = np.divmod(np.arange(first, min(first + many, rows * columns)), columns)
+            result[:, i, j] = net(windows[i, j]).T
 
     def _at_borders(self, x: Images, axes: list[Axes]) -> Array:
         """What the first layers, one less than there are axes, make of pieces of a picture (N, C, H, W)."""
