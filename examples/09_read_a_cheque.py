@@ -30,8 +30,9 @@ with tempfile.TemporaryDirectory() as folder:
         digit = unseen.images[unseen.labels == int(AMOUNT[place])][place, 0]
         Image.fromarray(255 - digit).resize((112, 112)).save(Path(folder, name))
 
-    # The file holds the weights, what the net is, the names of its classes, and how its images looked.
-    saved = SavedNet(net, (1, 28, 28), train.classes, {"background": "dark"})
+    # The file holds the weights, what the net is, the names of its classes, how its images looked and
+    # what a picture needs to look so.
+    saved = SavedNet(net, (1, 28, 28), train.classes, {"background": "dark", "prepare": "digit"})
     save_net(Path(folder, "weights.safetensors"), saved)
 
     command = ["predict", "weights.safetensors", *names]

@@ -62,6 +62,7 @@ ORDER = [
     "optim",
     "reference",
     "datasets",
+    "pictures",
     "recipes",
     "plots",
     "history",

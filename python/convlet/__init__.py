@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from . import cuda as cuda
     from . import d2l as d2l
     from . import datasets as datasets
+    from . import detect as detect
     from . import onnx as onnx
+    from . import pictures as pictures
     from . import plots as plots
     from .estimator import LeNetClassifier as LeNetClassifier
     from .estimator import NetClassifier as NetClassifier
@@ -38,10 +40,12 @@ __all__ = [
     "cuda",
     "d2l",
     "datasets",
+    "detect",
     "functional",
     "nn",
     "onnx",
     "optim",
+    "pictures",
     "plots",
     "reference",
 ]
@@ -55,7 +59,9 @@ _LATER = {
     "cuda": "cuda",
     "d2l": "d2l",
     "datasets": "datasets",
+    "detect": "detect",
     "onnx": "onnx",
+    "pictures": "pictures",
     "plots": "plots",
 }
 

@@ -117,7 +117,7 @@ def test_info_names_the_instruction_set_the_threads_and_the_device_or_why_there_
     "arguments, says",
     [
         (["train", "--data", "nonsense"], "expected digits, fashion-mnist, mnist, kmnist or a folder"),
-        (["train", "--recipe", "nonsense"], "'nonsense' is not one of 'd2l', 'd2l-new'"),
+        (["train", "--recipe", "nonsense"], "'nonsense' is not one of 'd2l', 'd2l-new', 'modern'"),
         (["train", "--epochs", "0"], "--epochs"),
         (["train", "--batch-size", "1.5"], "--batch-size"),
         (["train", "--lr", "nan"], "expected a finite number above 0, got nan"),

@@ -72,7 +72,7 @@ def test_the_weights_are_those_of_the_last_row(train: Any, tmp_path: Path, data_
         (row["test_loss"], row["test_accuracy"])
     )
     assert (saved.input_shape, saved.classes) == ((1, 28, 28), tuple("0123456789"))
-    assert saved.notes == {"data": "mnist", "background": "dark"}
+    assert saved.notes == {"data": "mnist", "background": "dark", "prepare": "digit"}
 
 
 def test_the_recipe_gives_what_no_option_says(train: Any, tmp_path: Path) -> None:

@@ -136,6 +136,26 @@ def test_lenet_is_the_articles_net():
     ]
 
 
+@pytest.mark.parametrize("size", [12, 13, 28, 29, (32, 40), (15, 64)])
+def test_lenet_takes_images_of_other_sizes(size):
+    height, width = size if isinstance(size, tuple) else (size, size)
+    net = nn.LeNet(3, 4, size, seed=0)
+    assert net(np.zeros((2, 3, height, width), np.uint8)).shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    "size, error, message",
+    [
+        (11, ValueError, "image_size of at least 12, got 11"),
+        ((40, 5), ValueError, "image_size of at least 12, got 5"),
+        (28.0, TypeError, "image_size to be an integer or a pair"),
+    ],
+)
+def test_lenet_refuses_images_that_it_cannot_pool_twice(size, error, message):
+    with pytest.raises(error, match=f"LeNet: expected {message}"):
+        nn.LeNet(1, 10, size)
+
+
 def test_lenet_takes_other_images_and_classes():
     net = nn.LeNet(3, 26, seed=1)
     assert net(np.zeros((2, 3, 28, 28), np.uint8)).shape == (2, 26)

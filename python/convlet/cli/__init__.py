@@ -5,13 +5,14 @@ Exit status: 0 for success, 2 for bad usage, 130 after Ctrl-C, 1 for a failure t
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import click
 
+from .detect import detect
 from .evaluate import evaluate
 from .export import export
+from .failures import tell
 from .info import info
 from .predict import predict
 from .train import train
@@ -28,7 +29,7 @@ def commands() -> None:
     """Train and run LeNet-class convolutional networks at the speed of the machine."""
 
 
-for command in (train, evaluate, predict, export, info):
+for command in (train, evaluate, predict, detect, export, info):
     commands.add_command(command)
 
 
@@ -46,17 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130
     except _FAILURES as error:
-        print(f"convlet: {told(error)}", file=sys.stderr)
+        tell(error)
         return 1
     return status if isinstance(status, int) else 0
-
-
-def told(error: BaseException) -> str:
-    """An error as one line."""
-    if isinstance(error, MemoryError):
-        return f"not enough memory: {error}" if str(error) else "not enough memory"
-    if isinstance(error, OSError) and error.strerror:
-        text = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
-    else:
-        text = str(error) or type(error).__name__
-    return " ".join(text.split())

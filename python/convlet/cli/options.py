@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["POSITIVE", "data_dir", "device", "finite", "threads", "weights"]
+__all__ = ["LARGEST_SIDE", "POSITIVE", "data_dir", "device", "extent", "finite", "threads", "weights"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+LARGEST_SIDE = 4096
 POSITIVE = click.IntRange(min=1)
 
 
@@ -48,6 +49,18 @@ def weights(command: Command) -> Command:
     return click.argument(
         "weights", metavar="WEIGHTS", type=click.Path(exists=True, dir_okay=False, path_type=Path)
     )(command)
+
+
+def extent(_: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """A click callback: rows and columns, from ``32`` or ``32x48``."""
+    if value is None:
+        return None
+    words = value.lower().split("x")
+    if len(words) > 2 or not all(word.isdecimal() and 0 < int(word) <= LARGEST_SIDE for word in words):
+        raise click.BadParameter(
+            f"expected rows and columns like 32 or 32x48, got {value!r}", param=parameter
+        )
+    return int(words[0]), int(words[-1])
 
 
 def finite(_: click.Context, parameter: click.Parameter, value: float | None) -> float | None:

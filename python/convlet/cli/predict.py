@@ -7,62 +7,75 @@ from pathlib import Path
 import click
 import numpy as np
 
-from .. import _core, datasets
+from .. import _core
 from .._device import resolve_device
-from ..checkpoint import SavedNet, load_net
-from . import options
-from .data import is_light
+from ..checkpoint import load_net
+from ..pictures import as_text
+from . import explain, options, reading
+from .failures import tell
 
 __all__ = ["predict"]
-
-_SHOWN = 3
 
 
 @click.command()
 @options.weights
-@click.argument(
-    "images",
-    metavar="IMAGE...",
-    nargs=-1,
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-)
+@reading.images
 @click.option(
-    "--invert/--no-invert",
-    default=None,
-    help="Swap dark and light; without either, where a picture's border is unlike those trained on.",
+    "--prepare",
+    "how",
+    type=click.Choice(reading.PREPARATIONS),
+    help="What is done to a picture; by default what suits the data that the net was trained on.",
+)
+@reading.invert
+@click.option("--top", metavar="N", type=options.POSITIVE, default=3, help="Classes to show.")
+@click.option("--explain", "shows", is_flag=True, help="Show in the terminal what the net saw.")
+@click.option(
+    "--explain-to",
+    "sheet",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw what the net saw into a picture file.",
 )
 @options.device
 @options.threads
 def predict(
-    weights: Path, images: tuple[Path, ...], invert: bool | None, device: str, threads: int | None
-) -> None:
+    weights: Path,
+    images: tuple[Path, ...],
+    how: str | None,
+    invert: bool | None,
+    top: int,
+    shows: bool,
+    sheet: Path | None,
+    device: str,
+    threads: int | None,
+) -> int:
     """Tell what is in pictures.
 
-    Prints the three likeliest classes of each IMAGE with their probabilities. A picture is stretched to the
-    net's input, and made gray if the net was trained on gray ones.
+    Prints the likeliest classes of each IMAGE with their probabilities. For a net trained on digits, the
+    digit in the picture, of any colours, is cut out, scaled and centred as the data set's makers did
+    (--prepare digit). For other nets the picture is stretched to the net's input (resize), cut to its
+    proportions (crop), or must have its size (none). A file that cannot be read is told, and the others are
+    answered all the same.
     """
     resolve_device(device)
     if threads is not None:
         _core.set_threads(threads)
     saved = load_net(weights)
-    if len(saved.input_shape) != 3 or saved.input_shape[0] not in (1, 3):
-        raise ValueError(f"{weights}: expected a net for gray or colour pictures, got {saved.input_shape}")
-    pictures = np.stack([_read(path, saved, invert) for path in images])
-    likelihoods = saved.net.predict_proba(pictures)
-    for path, row in zip(images, likelihoods, strict=True):
-        best = np.argsort(-row, kind="stable")[:_SHOWN]
-        found = "  ".join(f"{saved.classes[k]} {row[k]:.1%}" for k in best)
-        click.echo(f"{path}  {found}")
-
-
-def _read(
-    path: Path, saved: SavedNet, invert: bool | None
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """One picture (C, H, W) as the net's training images looked."""
-    channels, height, width = saved.input_shape
-    image = datasets.read_image(path, (height, width), "L" if channels == 1 else "RGB")
-    wanted = saved.notes.get("background", "mixed")
-    if invert is None:
-        invert = wanted != "mixed" and is_light(image) != (wanted == "light")
-    return 255 - image if invert else image
+    reading.check_net(weights, saved)
+    seen, failed = [], False
+    for path, image in reading.readable(images, saved, how or reading.preparation(saved), invert):
+        if isinstance(image, Exception):
+            tell(image)
+            failed = True
+            continue
+        row = saved.net.predict_proba(image[np.newaxis])[0]
+        best = np.argsort(-row, kind="stable")[:top]
+        answers = tuple(f"{saved.classes[k]} {row[k]:.1%}" for k in best)
+        click.echo("  ".join((str(path), *answers)))
+        if shows:
+            click.echo(as_text(image))
+        if sheet is not None:
+            seen.append(explain.Seen(path, image, answers))
+    if seen and sheet is not None:
+        explain.draw(seen, sheet)
+    return int(failed)

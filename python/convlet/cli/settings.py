@@ -10,11 +10,13 @@ from typing import Any
 
 import click
 
-from .. import recipes
+from .. import datasets, recipes
 from ..checkpoint import Checkpoint
 
-__all__ = ["Settings", "resolve", "resolve_again"]
+__all__ = ["IMAGE_SIZE", "Settings", "resolve", "resolve_again"]
 
+IMAGE_SIZE = (28, 28)
+"""What the article's net takes."""
 _KEY = "settings"  # in the notes of a checkpoint
 _FREE = ("data_dir", "epochs")  # may change when a run goes on
 
@@ -31,6 +33,13 @@ class Settings:
     lr: float
     seed: int
     train_size: int | None
+    image_size: tuple[int, int] = IMAGE_SIZE  # of pictures from a folder
+    colour: bool = False
+
+    @property
+    def image(self) -> tuple[int, int, int]:
+        """(C, H, W) that pictures of a folder are brought to."""
+        return 3 if self.colour else 1, *self.image_size
 
     def note(self) -> dict[str, str]:
         """The settings as text, for the notes of a checkpoint."""
@@ -39,9 +48,10 @@ class Settings:
 
 def resolve(given: Mapping[str, Any]) -> Settings:
     """The settings of a new run: what was given, not ``None``, else what the recipe says."""
-    recipe = recipes.get(given["recipe"] or "d2l")
+    data = given["data"] or "digits"
+    recipe = recipes.get(given["recipe"] or ("d2l" if data in datasets.NAMES else "modern"))
     return Settings(
-        data=given["data"] or "digits",
+        data=data,
         data_dir=given["data_dir"],
         recipe=recipe.name,
         epochs=given["epochs"] or recipe.epochs,
@@ -49,6 +59,8 @@ def resolve(given: Mapping[str, Any]) -> Settings:
         lr=given["lr"] or recipe.lr,
         seed=given["seed"] or 0,
         train_size=given["train_size"],
+        image_size=given["image_size"] or IMAGE_SIZE,
+        colour=given["colour"] or False,
     )
 
 
@@ -61,12 +73,13 @@ def resolve_again(given: Mapping[str, Any], checkpoint: Checkpoint, path: Path) 
     """
     try:
         own = json.loads(checkpoint.notes[_KEY])
-        settings = Settings(**own)
+        settings = Settings(**{**own, "image_size": tuple(own.get("image_size", IMAGE_SIZE))})
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected a checkpoint by convlet train, got one by others") from error
-    changes = {name: value for name, value in given.items() if value is not None and value != own[name]}
+    had = asdict(settings)
+    changes = {name: value for name, value in given.items() if value is not None and value != had[name]}
     for name, value in changes.items():
         if name not in _FREE:
             option = name.replace("_", "-")
-            raise click.UsageError(f"--{option} {value}: the run in {path.parent} has --{option} {own[name]}")
+            raise click.UsageError(f"--{option} {value}: the run in {path.parent} has --{option} {had[name]}")
     return replace(settings, **changes)

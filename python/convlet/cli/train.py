@@ -10,21 +10,21 @@ from typing import Any
 
 import click
 
-from .. import _core, nn, optim, plots, recipes
+from .. import _core, nn, plots, recipes
 from .._device import resolve_device
 from .._files import check_folder
 from ..checkpoint import Checkpoint, SavedNet, describe, load_checkpoint, save_checkpoint, save_net
-from ..datasets import Dataset
+from ..datasets import DIGITS, NAMES, Dataset
 from ..history import History, Row
 from ..trainer import Trainer
 from . import options
 from .data import background, data, load
 from .progress import display
-from .settings import Settings, resolve, resolve_again
+from .settings import IMAGE_SIZE, Settings, resolve, resolve_again
 
 __all__ = ["train"]
 
-_IMAGE = (1, 28, 28)  # what LeNet takes
+_SMALLEST = 12  # side of an image that leaves LeNet's second pooling something
 _CHECKPOINT = "checkpoint.safetensors"
 
 
@@ -39,13 +39,21 @@ _CHECKPOINT = "checkpoint.safetensors"
 @options.threads
 @click.option("--seed", metavar="N", type=click.IntRange(0, 2**64 - 1), help="Of the weights and the order.")
 @click.option("--train-size", metavar="N", type=options.POSITIVE, help="Train on the first N images only.")
+@click.option(
+    "--image-size",
+    metavar="HxW",
+    callback=options.extent,
+    help="What the pictures of a folder are stretched to; by default 28.",
+)
+@click.option("--colour/--gray", "colour", default=None, help="How the pictures of a folder are read.")
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Where the files go.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out where it stopped.")
 def train(device: str, threads: int | None, out: Path | None, resume: bool, **given: Any) -> None:
     """Train the article's LeNet.
 
     Keeps its weights, figures and curves. Without options it follows the recipe d2l (10 epochs, batches of
-    256, learning rate 0.9, seed 0) on the built-in digits, into runs/<time>-<data>.
+    256, learning rate 0.9, seed 0) on the built-in digits, into runs/<time>-<data>. Folders of pictures,
+    which mostly hold few, have the recipe modern: ReLU, maximum pooling, Adam.
     """
     device = resolve_device(device)
     if not resume:
@@ -56,13 +64,19 @@ def train(device: str, threads: int | None, out: Path | None, resume: bool, **gi
     else:
         folder, checkpoint = out, load_checkpoint(out / _CHECKPOINT)
         settings = resolve_again(given, checkpoint, out / _CHECKPOINT)
+    _check_image(settings)
+    train_set = load(settings.data, True, settings.data_dir, settings.image, settings.train_size)
+    test_set = load(settings.data, False, settings.data_dir, settings.image)
     check_folder(folder)
-    train_set = load(settings.data, True, settings.data_dir, _IMAGE, settings.train_size)
-    test_set = load(settings.data, False, settings.data_dir, _IMAGE)
-    net = nn.LeNet(train_set.images.shape[1], len(train_set.classes))
-    net.initialize(recipes.get(settings.recipe).scheme, settings.seed)
-    trainer = Trainer(net, optim.SGD(settings.lr), nn.CrossEntropyLoss(), device, threads)
-    looks = {"data": settings.data, "background": background(train_set.images)}
+    channels, *size = train_set.images.shape[1:]
+    recipe = recipes.get(settings.recipe)
+    net = recipe.net(channels, len(train_set.classes), size).initialize(recipe.scheme, settings.seed)
+    trainer = Trainer(net, recipe.optimizer(settings.lr), nn.CrossEntropyLoss(), device, threads)
+    looks = {
+        "data": settings.data,
+        "background": background(train_set.images),
+        "prepare": "digit" if settings.data in DIGITS else "resize",
+    }
     saved = SavedNet(net, train_set.images.shape[1:], train_set.classes, looks)
     click.echo(
         f"LeNet, {net.parameter_count:,} parameters; {train_set.name}, {len(train_set):,} images to train on "
@@ -76,6 +90,16 @@ def _machine(device: str, threads: int | None) -> str:
     if device == "cuda":
         return f"cuda, {_core.cuda_info()['name']}"
     return f"cpu, {threads or _core.get_threads()} threads, {_core.isa()}"
+
+
+def _check_image(settings: Settings) -> None:
+    """Bad usage is told before anything is loaded."""
+    if settings.data in NAMES and settings.image != (1, *IMAGE_SIZE):
+        raise click.UsageError(
+            f"--image-size and --colour are for folders of pictures, not for {settings.data}"
+        )
+    if min(settings.image_size) < _SMALLEST:
+        raise click.UsageError(f"--image-size: LeNet takes images of at least {_SMALLEST}x{_SMALLEST}")
 
 
 def _new_folder(settings: Settings) -> Path:

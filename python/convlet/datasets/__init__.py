@@ -20,6 +20,7 @@ from .image_folder import ImageFolder, has_parts, read_image
 from .mnist import KMNIST, MNIST, FashionMNIST
 
 __all__ = [
+    "DIGITS",
     "KMNIST",
     "MNIST",
     "NAMES",
@@ -36,6 +37,8 @@ __all__ = [
 _PUBLISHED = {kind.title: kind for kind in (FashionMNIST, MNIST, KMNIST)}
 NAMES = ("digits", *_PUBLISHED)
 """The data sets that have a name."""
+DIGITS = ("digits", MNIST.title, KMNIST.title)
+"""Those that show one figure in the middle of each image, scaled and centred as the makers of MNIST did."""
 
 
 def load(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, SupportsIndex
 
+from .._arrays import Size, pair
 from .activation import Sigmoid
 from .avg_pool2d import AvgPool2d
 from .conv2d import Conv2d
@@ -18,7 +19,7 @@ __all__ = ["LeNet"]
 
 
 class LeNet(Sequential):
-    """LeNet-5 as "Dive into Deep Learning" builds it, for images of 28x28.
+    """LeNet-5 as "Dive into Deep Learning" builds it, for images of 28x28 or, at wish, of another size.
 
     Two convolutions of 5x5 with 6 and 16 channels, a sigmoid and average pooling of 2x2 after each, then
     dense layers of 120, 84 and 10; 61,706 parameters and 416,520 multiply-adds an image. The ``state_dict``
@@ -31,15 +32,28 @@ class LeNet(Sequential):
     Args:
         in_channels: 1 for grey images, 3 for colour.
         num_classes: logits.
+        image_size: of the images, an int or a pair (rows, columns), at least 12; it decides how many features
+            the first dense layer has.
         seed: for the same weights every time.
+
+    Raises:
+        TypeError: a size that is no integer.
+        ValueError: a size that does not fit.
 
     Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document
     recognition", 1998; here without its partial connections and Gaussian output.
     """
 
     def __init__(
-        self, in_channels: SupportsIndex = 1, num_classes: SupportsIndex = 10, *, seed: Seed = None
+        self,
+        in_channels: SupportsIndex = 1,
+        num_classes: SupportsIndex = 10,
+        image_size: Size = 28,
+        *,
+        seed: Seed = None,
     ) -> None:
+        # Pooled, cut by the second kernel, and pooled again.
+        height, width = ((side // 2 - 4) // 2 for side in pair("LeNet", "image_size", image_size, low=12))
         super().__init__(
             Conv2d(in_channels, 6, kernel_size=5, padding=2),
             Sigmoid(),
@@ -48,7 +62,7 @@ class LeNet(Sequential):
             Sigmoid(),
             AvgPool2d(kernel_size=2, stride=2),
             Flatten(),
-            Linear(16 * 5 * 5, 120),
+            Linear(16 * height * width, 120),
             Sigmoid(),
             Linear(120, 84),
             Sigmoid(),
