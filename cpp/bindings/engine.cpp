@@ -6,6 +6,9 @@
 #include <chrono>
 #include <exception>
 #include <mutex>
+#include <numeric>
+#include <optional>
+#include <vector>
 
 #include "bindings/bindings.h"
 #include "bindings/layers.h"
@@ -75,6 +78,57 @@ class PythonWatch {
   std::chrono::steady_clock::time_point called_ = std::chrono::steady_clock::now();
 };
 
+// A team as Python knows it, an object with rank, size, exact, allreduce(numbers) and allgather(bytes, counts), which
+// work on the engine's own memory. Keeps what they raise.
+class PythonTeam {
+ public:
+  explicit PythonTeam(const py::object& object) : object_(object) {
+    team_.rank = object.attr("rank").cast<std::int64_t>();
+    team_.size = object.attr("size").cast<std::int64_t>();
+    if (team_.size < 1) refuse(kOp, "a team of at least one process", std::to_string(team_.size));
+    if (team_.rank < 0 || team_.rank >= team_.size) {
+      refuse(kOp, "a rank in 0.." + std::to_string(team_.size - 1), std::to_string(team_.rank));
+    }
+    team_.combine = object.attr("exact").cast<bool>() ? Combine::Tiles : Combine::Sums;
+    team_.sum = [this](float* numbers, std::int64_t count) {
+      return call([&] { object_.attr("allreduce")(view(numbers, count)); });
+    };
+    team_.gather = [this](void* buffer, const std::vector<std::int64_t>& bytes) {
+      const std::int64_t all = std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0});
+      return call([&] { object_.attr("allgather")(view(static_cast<std::uint8_t*>(buffer), all), bytes); });
+    };
+  }
+  PythonTeam(const PythonTeam&) = delete;
+  PythonTeam& operator=(const PythonTeam&) = delete;
+
+  const Team& team() const { return team_; }
+  void rethrow() {
+    if (raised_) std::rethrow_exception(std::exchange(raised_, nullptr));
+  }
+
+ private:
+  template <class T>
+  static py::array view(T* data, std::int64_t count) {
+    return py::array_t<T>({count}, data, py::none());  // an owner that is None: no copy
+  }
+
+  template <class F>
+  bool call(F&& f) {
+    const Acquired acquired;
+    try {
+      f();
+      return true;
+    } catch (...) {
+      raised_ = std::current_exception();
+      return false;
+    }
+  }
+
+  py::object object_;
+  Team team_;
+  std::exception_ptr raised_;
+};
+
 class PyEngine {
  public:
   PyEngine(const Plan& plan, std::int64_t threads) : engine_(plan, kernels(), static_cast<int>(threads)) {
@@ -124,7 +178,8 @@ class PyEngine {
 
   void train(py::array parameters, py::array state, const py::array& images, const py::array& labels,
              const py::array& order, std::int64_t batch_size, const py::array& learning_rates,
-             const py::dict& optimizer, const py::dict& loss, py::array totals, const py::object& progress) {
+             const py::dict& optimizer, const py::dict& loss, py::array totals, const py::object& progress,
+             const py::object& team) {
     read_parameters(parameters);
     float* p = write(kOp, "parameters", parameters);
     Training training{};
@@ -152,6 +207,8 @@ class PyEngine {
       sums[2] = live.loss_sum;
       sums[3] = live.correct;
     };
+    std::optional<PythonTeam> others;
+    if (!team.is_none()) training.team = &others.emplace(team).team();
     PythonWatch watch(progress);
     {
       const Released released;
@@ -160,6 +217,7 @@ class PyEngine {
     }
     publish();
     watch.rethrow();
+    if (others) others->rethrow();
   }
 
  private:
@@ -243,7 +301,7 @@ void bind_engine(py::module_& m) {
            py::arg("labels"), py::arg("loss"), py::arg("gradients"))
       .def("train", &PyEngine::train, py::arg("parameters"), py::arg("state"), py::arg("images"), py::arg("labels"),
            py::arg("order"), py::arg("batch_size"), py::arg("learning_rates"), py::arg("optimizer"), py::arg("loss"),
-           py::arg("totals"), py::arg("progress").none(true));
+           py::arg("totals"), py::arg("progress").none(true), py::arg("team").none(true) = py::none());
 }
 
 }  // namespace convlet::bindings

@@ -1,7 +1,7 @@
 """The compiled module: arrays in C order and plain numbers in, arrays out; the rest is Python's work."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +104,16 @@ def adam_step(
     step: int,
 ) -> None: ...
 
+class _Team(Protocol):
+    @property
+    def rank(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def exact(self) -> bool: ...
+    def allreduce(self, numbers: _Float, /) -> None: ...
+    def allgather(self, data: NDArray[np.uint8], counts: Sequence[int], /) -> None: ...
+
 class Plan:
     def __init__(self, layers: Sequence[Mapping[str, Any]], input_shape: tuple[int, ...]) -> None: ...
     @property
@@ -144,6 +154,7 @@ class Engine:
         loss: Mapping[str, Any],
         totals: NDArray[np.float64],
         progress: Callable[[], object] | None,
+        team: _Team | None = None,
     ) -> None: ...
 
 def set_threads(threads: int) -> None: ...

@@ -13,12 +13,10 @@ import click
 from .evaluate import evaluate
 from .info import info
 from .predict import predict
+from .tell import FAILURES, told
 from .train import train
 
 __all__ = ["commands", "main"]
-
-# What a user can cause and mend. Anything else is a mistake of ours, and keeps its traceback.
-_FAILURES = (ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -44,18 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except _FAILURES as error:
+    except FAILURES as error:
         print(f"convlet: {told(error)}", file=sys.stderr)
         return 1
     return status if isinstance(status, int) else 0
-
-
-def told(error: BaseException) -> str:
-    """An error as one line."""
-    if isinstance(error, MemoryError):
-        return f"not enough memory: {error}" if str(error) else "not enough memory"
-    if isinstance(error, OSError) and error.strerror:
-        text = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
-    else:
-        text = str(error) or type(error).__name__
-    return " ".join(text.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -14,12 +15,14 @@ from .. import _core, nn, optim, plots, recipes
 from .._files import check_folder
 from ..checkpoint import Checkpoint, SavedNet, describe, load_checkpoint, save_checkpoint, save_net
 from ..datasets import Dataset
+from ..distributed import Team
 from ..history import History, Row
 from ..trainer import Trainer, resolve_device
 from . import options
 from .data import background, data, load
 from .progress import display
 from .settings import Settings, resolve, resolve_again
+from .together import together
 
 __all__ = ["train"]
 
@@ -40,33 +43,56 @@ _CHECKPOINT = "checkpoint.safetensors"
 @click.option("--train-size", metavar="N", type=options.POSITIVE, help="Train on the first N images only.")
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Where the files go.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out where it stopped.")
-def train(device: str, threads: int | None, out: Path | None, resume: bool, **given: Any) -> None:
+@click.option("--distributed", is_flag=True, help="Train with all processes that mpiexec has started.")
+@click.option("--exact", is_flag=True, help="With --distributed: the bits of one process.")
+def train(distributed: bool, exact: bool, **given: Any) -> None:
     """Train the article's LeNet.
 
     Keeps its weights, figures and curves. Without options it follows the recipe d2l (10 epochs, batches of
     256, learning rate 0.9, seed 0) on the built-in digits, into runs/<time>-<data>.
     """
-    resolve_device(device)
-    if not resume:
-        settings, checkpoint = resolve(given), None
+    if exact and not distributed:
+        raise click.UsageError("--exact needs --distributed: one process is exact by itself")
+    with together("convlet train --distributed" if distributed else None, exact) as team:
+        _train(team, **given)
+
+
+def _train(
+    team: Team, device: str, threads: int | None, out: Path | None, resume: bool, **given: Any
+) -> None:
+    first = team.rank == 0  # it alone reads a checkpoint, writes files and shows how far the run is
+    checkpoint: Checkpoint | None = None
+
+    def settled() -> bytes:
+        nonlocal checkpoint
+        if out is None:
+            raise click.UsageError("--resume needs --out, the folder of the run to go on with")
+        checkpoint = load_checkpoint(out / _CHECKPOINT)
+        return json.dumps(asdict(resolve_again(given, checkpoint, out / _CHECKPOINT))).encode()
+
+    settings = Settings(**json.loads(team.from_first(settled))) if resume else resolve(given)
+    share = team.threads()
+    threads = threads or share or None
+    with team.agreeing():
+        resolve_device(device)
         folder = out or _new_folder(settings)
-    elif out is None:
-        raise click.UsageError("--resume needs --out, the folder of the run to go on with")
-    else:
-        folder, checkpoint = out, load_checkpoint(out / _CHECKPOINT)
-        settings = resolve_again(given, checkpoint, out / _CHECKPOINT)
-    check_folder(folder)
-    train_set = load(settings.data, True, settings.data_dir, _IMAGE, settings.train_size)
-    test_set = load(settings.data, False, settings.data_dir, _IMAGE)
-    net = nn.LeNet(train_set.images.shape[1], len(train_set.classes))
-    net.initialize(recipes.get(settings.recipe).scheme, settings.seed)
-    trainer = Trainer(net, optim.SGD(settings.lr), nn.CrossEntropyLoss(), device, threads)
-    looks = {"data": settings.data, "background": background(train_set.images)}
-    saved = SavedNet(net, train_set.images.shape[1:], train_set.classes, looks)
+        if first:
+            check_folder(folder)
+        train_set = load(settings.data, True, settings.data_dir, _IMAGE, settings.train_size)
+        test_set = load(settings.data, False, settings.data_dir, _IMAGE)
+        net = nn.LeNet(train_set.images.shape[1], len(train_set.classes))
+        net.initialize(recipes.get(settings.recipe).scheme, settings.seed)
+        trainer = Trainer(net, optim.SGD(settings.lr), nn.CrossEntropyLoss(), device, threads, team)
+        looks = {"data": settings.data, "background": background(train_set.images)}
+        saved = SavedNet(net, train_set.images.shape[1:], train_set.classes, looks)
+    if not first:
+        trainer.fit(train_set, test_set, settings.epochs, settings.batch_size, settings.seed)
+        return
+    used = f"{threads or _core.get_threads()} threads"
     click.echo(
         f"LeNet, {net.parameter_count:,} parameters; {train_set.name}, {len(train_set):,} images to train on "
-        f"and {len(test_set):,} to test with; {trainer.device}, {threads or _core.get_threads()} threads, "
-        f"{_core.isa()}"
+        f"and {len(test_set):,} to test with; {trainer.device}, "
+        f"{used if team.size == 1 else f'{team.size} ranks, {used} each'}, {_core.isa()}"
     )
     _fit(trainer, train_set, test_set, settings, folder, checkpoint, {**describe(saved), **settings.note()})
     _finish(trainer.history, saved, settings, folder)

@@ -1,0 +1,23 @@
+"""Errors as one line each."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["FAILURES", "told"]
+
+# What a user can cause and mend. Anything else is a mistake of ours, and keeps its traceback.
+FAILURES = (ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+
+
+def told(error: BaseException) -> str:
+    """An error as one line."""
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error}" if str(error) else "not enough memory"
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    else:
+        text = str(error) or ("interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__)
+    return " ".join(text.split())
