@@ -17,7 +17,7 @@ __all__ = ["MpiCommunicator", "as_communicator", "world"]
 
 
 class MpiCommunicator:
-    """A communicator of mpi4py. What MPI itself reports as an error ends all processes."""
+    """A communicator of mpi4py. A message that fails ends all processes, which have lost each other."""
 
     def __init__(self, comm: Any) -> None:
         from mpi4py import MPI
@@ -29,7 +29,7 @@ class MpiCommunicator:
         """``MPI_Allreduce`` in place."""
         try:
             self._comm.Allreduce(self._mpi.IN_PLACE, numbers)
-        except self._mpi.Exception as error:
+        except Exception as error:
             self.abort(f"MPI_Allreduce: {error}")
 
     def allgather(self, data: NDArray[np.uint8], counts: Sequence[int], /) -> None:
@@ -37,7 +37,7 @@ class MpiCommunicator:
         starts = [0, *itertools.accumulate(counts)][:-1]
         try:
             self._comm.Allgatherv(self._mpi.IN_PLACE, [data, list(counts), starts, self._mpi.BYTE])
-        except self._mpi.Exception as error:
+        except Exception as error:
             self.abort(f"MPI_Allgatherv: {error}")
 
     def abort(self, message: str, /) -> NoReturn:

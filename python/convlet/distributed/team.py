@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -50,6 +53,7 @@ class Team:
         self.allgather = self._communicator.allgather
         self.agreed: BaseException | None = None
         """What all processes have raised together."""
+        self._interrupted = False
 
     def exchange(self, value: Any) -> list[Any]:
         """The values of all processes by rank; plain data that JSON can hold. Collective."""
@@ -85,6 +89,7 @@ class Team:
         own: BaseException | None = None
         try:
             yield
+            self.check_interrupt()
         except BaseException as error:
             own = error
         told = self.exchange(None if own is None else [type(own).__name__, str(own)])
@@ -120,12 +125,43 @@ class Team:
         Args:
             tell: the error in words, or None for its traceback.
         """
+        if self.size == 1:
+            yield
+            return
+        with self._late_interrupts():
+            try:
+                yield
+            except BaseException as error:
+                if error is not self.agreed:
+                    self._communicator.abort((tell and tell(error)) or _traceback(error))
+                raise
+
+    @contextmanager
+    def _late_interrupts(self) -> Iterator[None]:
+        """Ctrl-C is remembered until :meth:`check_interrupt`, since it must not part the processes."""
+
+        def remember(number: int, frame: FrameType | None) -> None:
+            if self._interrupted:  # it did not help, so press harder
+                signal.default_int_handler(number, frame)
+            self._interrupted = True
+
+        own: list[int] = []
+        if threading.current_thread() is threading.main_thread():
+            signals = (signal.SIGINT, signal.SIGTERM)
+            own = [number for number in signals if signal.getsignal(number) is signal.default_int_handler]
+        for number in own:
+            signal.signal(number, remember)
         try:
             yield
-        except BaseException as error:
-            if self.size > 1 and error is not self.agreed:
-                self._communicator.abort((tell and tell(error)) or _traceback(error))
-            raise
+        finally:
+            for number in own:
+                signal.signal(number, signal.default_int_handler)
+
+    def check_interrupt(self) -> None:
+        """Raise the ``KeyboardInterrupt`` that came since the last time, where all can learn of it."""
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
 
     def part(self, count: int) -> slice:
         """The whole tiles of so many items that are this process's part."""
@@ -144,6 +180,10 @@ class Team:
         own = [platform.node(), cpus]
         sharing = self.exchange(own).count(own)
         return 0 if _settings.named_threads() else max(1, _settings.usable_cpus() // sharing)
+
+    def config(self) -> dict[str, Any]:
+        """What a history should say of the team."""
+        return {"ranks": self.size, "exact": self.exact} if self.size > 1 else {}
 
     def __repr__(self) -> str:
         return f"Team(rank {self.rank} of {self.size}{', exact' if self.exact else ''})"

@@ -125,10 +125,8 @@ class Trainer:
         with self.team.guarded():
             share = self.team.threads()
             with self.team.agreeing():
-                epochs, batch_size = (
-                    integer("fit", "epochs", epochs),
-                    integer("fit", "batch_size", batch_size),
-                )
+                epochs = integer("fit", "epochs", epochs)
+                batch_size = integer("fit", "batch_size", batch_size)
                 seed, shuffle = integer("fit", "seed", seed, 0, 2**64 - 1), flag("fit", "shuffle", shuffle)
                 case, test = self._cases(train, validation)
                 engine = _core.Engine(self.net.plan(case.images.shape[1:]), self.threads or share)
@@ -136,7 +134,7 @@ class Trainer:
                 self._start(settings, resume if self.team.rank == 0 else None)
             check_equal_runs(self.team, self.net, case, test, {**settings, "epochs": epochs})
             machine = {"device": self.device, "threads": engine.threads, "isa": _core.isa()}
-            self.history.config = {**settings, "epochs": epochs, **machine}
+            self.history.config = {**settings, "epochs": epochs, **machine, **self.team.config()}
             checkpoint = follow_first(self.team, self.checkpoint)
             if checkpoint is not None:
                 self._start(settings, checkpoint)
@@ -218,6 +216,7 @@ class Trainer:
         started = time.perf_counter() - epoch.seconds
 
         def tick() -> None:
+            self.team.check_interrupt()
             epoch.seconds = time.perf_counter() - started
             progress = epoch.progress(case)
             done = epoch.number + progress.images / len(order)
