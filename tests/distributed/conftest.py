@@ -6,10 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from mpi_launch import Launch, Outcome, environment, mpiexec_path
+from small_mnist import write_small_mnist
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +38,15 @@ def launch(mpiexec: list[str]) -> Launch:
         return Outcome(done.returncode, done.stdout, done.stderr, time.monotonic() - begin)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_mnist(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def train(data_dir: Path) -> list[str]:
+    """Python's arguments for a short run of ``convlet train``."""
+    where = ["--data", "mnist", "--data-dir", str(data_dir)]
+    return ["-m", "convlet", "train", *where, "--batch-size", "96"]
