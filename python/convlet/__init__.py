@@ -19,15 +19,33 @@ from . import functional, nn, optim, reference  # noqa: E402  (the compiled modu
 
 if TYPE_CHECKING:
     from . import datasets as datasets
+    from . import distributed as distributed
     from .history import History as History
+    from .sweeps import sweep as sweep
     from .trainer import Trainer as Trainer
 
     __version__: str
 
-__all__ = ["History", "Trainer", "datasets", "functional", "nn", "optim", "reference"]
+__all__ = [
+    "History",
+    "Trainer",
+    "datasets",
+    "distributed",
+    "functional",
+    "nn",
+    "optim",
+    "reference",
+    "sweep",
+]
 
 # What inference does not need is loaded when it is first asked for.
-_LATER = {"datasets": "datasets", "History": "history", "Trainer": "trainer"}
+_LATER = {
+    "datasets": "datasets",
+    "distributed": "distributed",
+    "History": "history",
+    "Trainer": "trainer",
+    "sweep": "sweeps",
+}
 
 
 def __getattr__(name: str) -> Any:

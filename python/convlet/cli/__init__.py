@@ -13,6 +13,7 @@ import click
 from .evaluate import evaluate
 from .info import info
 from .predict import predict
+from .sweep import sweep
 from .tell import FAILURES, told
 from .train import train
 
@@ -25,7 +26,7 @@ def commands() -> None:
     """Train and run LeNet-class convolutional networks at the speed of the machine."""
 
 
-for command in (train, evaluate, predict, info):
+for command in (train, sweep, evaluate, predict, info):
     commands.add_command(command)
 
 

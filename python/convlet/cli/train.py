@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from ..history import History, Row
 from ..trainer import Trainer, resolve_device
 from . import options
 from .data import background, data, load
+from .folders import new_folder
 from .progress import display
 from .settings import Settings, resolve, resolve_again
 from .together import together
@@ -75,7 +74,7 @@ def _train(
     threads = threads or share or None
     with team.agreeing():
         resolve_device(device)
-        folder = out or _new_folder(settings)
+        folder = out or new_folder(Path(settings.data).name)
         if first:
             check_folder(folder)
         train_set = load(settings.data, True, settings.data_dir, _IMAGE, settings.train_size)
@@ -96,12 +95,6 @@ def _train(
     )
     _fit(trainer, train_set, test_set, settings, folder, checkpoint, {**describe(saved), **settings.note()})
     _finish(trainer.history, saved, settings, folder)
-
-
-def _new_folder(settings: Settings) -> Path:
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{Path(settings.data).name}"
-    candidates = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in itertools.count(1))
-    return next(folder for folder in candidates if not folder.exists())
 
 
 def _fit(
