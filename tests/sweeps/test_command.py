@@ -24,7 +24,7 @@ def results(out: Path) -> dict[str, bytes]:
 
 
 def stopped(out: Path, how: signal.Signals) -> tuple[int, str, float]:
-    """Stop a sweep of 16 nets when two of them are done; its status, what it said, and its seconds after that."""
+    """Stop a sweep of 16 nets when two are done; its status, what it said, and its seconds after that."""
     command = [*SWEEP, "--seeds", "0-7", "--lr", "0.3,0.9", "--workers", "2", *SHORT, "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
