@@ -21,6 +21,7 @@ from convlet.sweeps import Job, Result, pool
 from convlet.sweeps.job import run_job
 from sweep_jobs import dies_with_seed_1
 
+LONE = np.zeros((2, 1, 28, 28), np.uint8), np.zeros(3, np.int64)
 SMALL: dict[str, Any] = {"train_size": 300, "epochs": 1}
 
 
@@ -33,6 +34,21 @@ def test_a_net_of_a_sweep_is_that_of_a_trainer_alone() -> None:
     found = table.results[-1].figures
     for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy"):
         assert found[name] == row[name], name
+
+
+def test_arrays_of_ones_own_are_trained_on_and_known_again(tmp_path: Path) -> None:
+    digits, test = datasets.Digits(True, 200), datasets.Digits(False, 50)
+    own = (digits.images / np.float32(255), digits.labels), test
+    how: dict[str, Any] = {"epochs": 1, "workers": 1}
+    table = convlet.sweep(own, [0], **how)
+    trainer = Trainer(nn.LeNet().initialize("d2l", seed=0), optim.SGD(0.9), nn.CrossEntropyLoss())
+    (row,) = trainer.fit(*own, 1, 256)
+    assert table.results[0].figures["train_loss"] == row["train_loss"]
+    kept = convlet.sweep(own, [0], out=tmp_path, **how)
+    again = convlet.sweep(own, [0, 1], out=tmp_path, resume=True, **how)
+    assert again.results[0] == kept.results[0]
+    with pytest.raises(ValueError, match="has data arrays-.*, got arrays-"):
+        convlet.sweep((test, test), [0], out=tmp_path, resume=True, **how)
 
 
 def test_a_net_of_ones_own_is_trained() -> None:
@@ -136,6 +152,9 @@ def test_a_file_of_another_net_is_not_taken_for_this_one(tmp_path: Path) -> None
     "arguments, error, says",
     [
         ({"data": "nothing"}, ValueError, "expected data of digits, .* or a folder of pictures"),
+        ({"data": 7}, TypeError, r"expected data by its name, a folder, or \(train, test\), got int"),
+        ({"data": ("a", "b")}, TypeError, "expected data to train to be a data set or .*, got str"),
+        ({"data": (LONE, LONE)}, ValueError, r"expected \(2,\) labels to train, one an image, got \(3,\)"),
         ({"seeds": [1, 1]}, ValueError, r"expected seeds that differ, at least one, got \[1, 1\]"),
         ({"seeds": []}, ValueError, "expected seeds that differ, at least one"),
         ({"seeds": [-1]}, ValueError, "seeds"),

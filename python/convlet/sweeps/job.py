@@ -11,6 +11,7 @@ from .. import nn, optim, recipes
 from ..checkpoint import net_from_json
 from ..datasets import Dataset, load
 from ..trainer import Trainer
+from . import arrays
 
 __all__ = ["Job", "Result", "run_job"]
 
@@ -22,7 +23,7 @@ class Job:
     """The settings of one net: plain data, so that any process can train it.
 
     Attributes:
-        data: the name of a data set, or a folder of pictures by class.
+        data: the name of a data set, a folder of pictures by class, or a name by :func:`arrays.store`.
         data_dir: where to look for it first.
         train_size: how many of its images to train on, or all.
         net: the layers as :func:`convlet.checkpoint.net_to_json` describes them; LeNet if there are none.
@@ -93,7 +94,12 @@ def run_job(job: Job) -> Result:
 
 
 @lru_cache(maxsize=1)
-def _data(name: str, data_dir: str | None, train_size: int | None) -> tuple[Dataset, Dataset]:
+def _data(
+    name: str, data_dir: str | None, train_size: int | None
+) -> tuple[Dataset, Dataset] | tuple[arrays.Arrays, arrays.Arrays]:
     """Loaded once by each process."""
+    if data_dir is not None and arrays.is_stored(name):
+        own, test_with = arrays.read(data_dir, name)
+        return own[:train_size], test_with
     train = load(name, True, data_dir, _SIZE, count=train_size)
     return train, load(name, False, data_dir, _SIZE)

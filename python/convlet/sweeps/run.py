@@ -7,9 +7,10 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, SupportsFloat, SupportsIndex, TypeVar
 
 from .. import _settings, recipes
@@ -18,11 +19,13 @@ from .._files import check_folder, write_atomically
 from ..checkpoint import net_to_json
 from ..datasets import NAMES
 from ..nn import Sequential
+from ..trainer import Data
+from . import arrays
 from .job import Job, Result
 from .pool import by_executor, in_processes
 from .table import Table
 
-__all__ = ["SETTINGS", "jobs_of", "sweep"]
+__all__ = ["SETTINGS", "read_settings", "sweep"]
 
 SETTINGS = "sweep.json"
 _RUNS = "runs"
@@ -32,7 +35,7 @@ T = TypeVar("T")
 
 
 def sweep(
-    data: str = "digits",
+    data: str | tuple[Data, Data] = "digits",
     seeds: Iterable[SupportsIndex] = range(10),
     lr: SupportsFloat | Iterable[SupportsFloat] | None = None,
     batch_size: SupportsIndex | Iterable[SupportsIndex] | None = None,
@@ -55,7 +58,8 @@ def sweep(
     under ``if __name__ == "__main__":``, since each process imports it anew.
 
     Args:
-        data: the name of a data set, or a folder of pictures by class, which every process loads.
+        data: the name of a data set, or a folder of pictures by class, which every process loads; or
+            ``(train, test)``, each a data set or ``(images, labels)``, of which ``out`` gets a copy.
         seeds: of the weights and of the order of the images.
         lr: learning rates; the recipe's if there are none.
         batch_size: images a step, one or several numbers; the recipe's if there is none.
@@ -81,7 +85,23 @@ def sweep(
         ValueError: an argument out of range, a folder that holds a sweep already, or one with other settings.
         RuntimeError: no process can be started.
     """
-    jobs = jobs_of(data, seeds, lr, batch_size, recipe, epochs, train_size, net, data_dir)
+    with ExitStack() as stack:
+        if not isinstance(data, str):
+            data_dir = out or stack.enter_context(TemporaryDirectory())
+            check_folder(data_dir)
+            data = arrays.store(data, Path(data_dir))
+        jobs = _jobs(data, seeds, lr, batch_size, recipe, epochs, train_size, net, data_dir)
+        return _run(jobs, out, resume, workers, executor, on_result)
+
+
+def _run(
+    jobs: Sequence[Job],
+    out: str | os.PathLike[str] | None,
+    resume: bool,
+    workers: int | None,
+    executor: Executor | None,
+    on_result: Callable[[Result], object] | None,
+) -> Table:
     count = _settings.usable_cpus() if workers is None else integer("sweep", "workers", workers)
     kept = {} if out is None else _kept(Path(out), jobs, resume)
     left = [job for job in jobs if job not in kept]
@@ -95,7 +115,7 @@ def sweep(
     return Table([kept[job] for job in jobs])
 
 
-def jobs_of(
+def _jobs(
     data: str,
     seeds: Iterable[SupportsIndex],
     lr: SupportsFloat | Iterable[SupportsFloat] | None,
@@ -108,9 +128,10 @@ def jobs_of(
 ) -> list[Job]:
     """The jobs of a sweep, checked; arguments as those of :func:`sweep`."""
     told = recipes.get(recipe)
-    if data not in NAMES and not Path(data).expanduser().is_dir():
+    named = data in NAMES or arrays.is_stored(data)
+    if not named and not Path(data).expanduser().is_dir():
         raise ValueError(f"sweep: expected data of {', '.join(NAMES)} or a folder of pictures, got {data!r}")
-    place = data if data in NAMES else str(Path(data).expanduser().resolve())
+    place = data if named else str(Path(data).expanduser().resolve())
     rates = [real("sweep", "lr", rate, low=0.0) for rate in _several(told.lr if lr is None else lr)]
     sizes = _several(told.batch_size if batch_size is None else batch_size)
     batches = [integer("sweep", "batch_size", size) for size in sizes]
