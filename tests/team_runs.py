@@ -19,6 +19,9 @@ OPTIMIZERS = {
     "momentum": lambda: optim.SGD(0.05, momentum=0.9, schedule=optim.Cosine()),
     "adam": lambda: optim.Adam(1e-3),
 }
+ROUNDING = {"sgd": 2e-6, "momentum": 2e-6, "adam": 5e-5}
+"""How far ranks may be from one process after 105 steps, as a share of the largest number of a tensor. Adam
+divides small gradients by their own size, and with them what they were rounded by."""
 LOSSES = {
     "plain": lambda: nn.CrossEntropyLoss(),
     "weighted": lambda: nn.CrossEntropyLoss(np.linspace(0.5, 2, 10), ignore_index=3, label_smoothing=0.1),

@@ -13,9 +13,6 @@ import team_runs as cases
 from mpi_launch import PROGRAM, Launch
 from tolerances import assert_same_bits, assert_same_bits_by_name, relative_to_largest
 
-ROUNDING = 2e-5
-"""Of the largest number of a tensor, after 105 steps; one step differs by some 1e-7."""
-
 Result = dict[str, NDArray[Any]]
 
 
@@ -42,7 +39,7 @@ def test_ranks_follow_one_process_for_100_steps(
     results = on_ranks(launch, tmp_path, ranks, f"optimizer={optimizer}", f"loss={loss}")
     assert_same_on_all_ranks(results)
     for name, expected in one.items():
-        assert relative_to_largest(results[0][name], expected) < ROUNDING, name
+        assert relative_to_largest(results[0][name], expected) < cases.ROUNDING[optimizer], name
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])

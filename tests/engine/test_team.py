@@ -52,6 +52,18 @@ def test_sums_of_a_team_follow_one_process(loss: dict[str, Any], batch: int, ran
         np.testing.assert_allclose(run.totals, one.totals, rtol=1e-6)
 
 
+@pytest.mark.parametrize("exact", [False, True], ids=["sums", "tiles"])
+@pytest.mark.parametrize("threads", [2, 3])
+def test_the_threads_of_each_rank_change_no_bit(threads: int, exact: bool) -> None:
+    def ends(threads: int) -> list[EngineRun]:
+        return in_threads(2, lambda c: trained(LENET, 100, Team(c, exact), optimizer=ADAM, threads=threads))
+
+    for run, expected in zip(ends(threads), ends(1), strict=True):
+        assert_same_bits(run.parameters, expected.parameters)
+        assert_same_bits(run.state, expected.state)
+        assert_same_bits(run.totals, expected.totals)
+
+
 def test_a_rank_that_stops_stops_all_after_the_same_step() -> None:
     images, labels = LENET.data(512)
     order = np.resize(np.arange(512), 64 * 4000)

@@ -30,7 +30,7 @@ def test_a_team_ends_with_the_net_the_state_and_the_figures_of_one(ranks: int) -
     for result in results:
         assert_same_bits_by_name(result, results[0])
         for name, expected in one.items():
-            assert relative_to_largest(result[name], expected) < 2e-5, name
+            assert relative_to_largest(result[name], expected) < team_runs.ROUNDING["adam"], name
 
 
 def test_a_rank_without_a_tile_to_test_adds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
