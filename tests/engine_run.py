@@ -62,6 +62,7 @@ class EngineRun:
         lr: float | Sequence[float] = 0.1,
         order: NDArray[np.int64] | None = None,
         progress: Callable[[], object] | None = None,
+        team: Any = None,
     ) -> None:
         """One pass over `order`, by default all images as they come."""
         if order is None:
@@ -70,7 +71,7 @@ class EngineRun:
         rates = np.full(steps, lr, np.float64) if isinstance(lr, float) else np.array(lr, np.float64)
         self.engine.train(
             self.parameters, self.state, images, labels, order, batch_size, rates, self.optimizer, self.loss,
-            self.totals, progress,
+            self.totals, progress, team,
         )  # fmt: skip
         self.optimizer["step"] += steps
 

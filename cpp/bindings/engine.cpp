@@ -4,6 +4,9 @@
 #include <pybind11/stl.h>
 
 #include <mutex>
+#include <numeric>
+#include <optional>
+#include <vector>
 
 #include "bindings/bindings.h"
 #include "bindings/layers.h"
@@ -34,6 +37,57 @@ py::list stage_list(const Plan& plan) {
   }
   return stages;
 }
+
+// A team as Python knows it, an object with rank, size, exact, allreduce(numbers) and allgather(bytes, counts), which
+// work on the engine's own memory. Keeps what they raise.
+class PythonTeam {
+ public:
+  explicit PythonTeam(const py::object& object) : object_(object) {
+    team_.rank = object.attr("rank").cast<std::int64_t>();
+    team_.size = object.attr("size").cast<std::int64_t>();
+    if (team_.size < 1) refuse(RunArguments::kOp, "a team of at least one process", std::to_string(team_.size));
+    if (team_.rank < 0 || team_.rank >= team_.size) {
+      refuse(RunArguments::kOp, "a rank in 0.." + std::to_string(team_.size - 1), std::to_string(team_.rank));
+    }
+    team_.combine = object.attr("exact").cast<bool>() ? Combine::Tiles : Combine::Sums;
+    team_.sum = [this](float* numbers, std::int64_t count) {
+      return call([&] { object_.attr("allreduce")(view(numbers, count)); });
+    };
+    team_.gather = [this](void* buffer, const std::vector<std::int64_t>& bytes) {
+      const std::int64_t all = std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0});
+      return call([&] { object_.attr("allgather")(view(static_cast<std::uint8_t*>(buffer), all), bytes); });
+    };
+  }
+  PythonTeam(const PythonTeam&) = delete;
+  PythonTeam& operator=(const PythonTeam&) = delete;
+
+  const Team& team() const { return team_; }
+  void rethrow() {
+    if (raised_) std::rethrow_exception(std::exchange(raised_, nullptr));
+  }
+
+ private:
+  template <class T>
+  static py::array view(T* data, std::int64_t count) {
+    return py::array_t<T>({count}, data, py::none());  // an owner that is None: no copy
+  }
+
+  template <class F>
+  bool call(F&& f) {
+    const Acquired acquired;
+    try {
+      f();
+      return true;
+    } catch (...) {
+      raised_ = std::current_exception();
+      return false;
+    }
+  }
+
+  py::object object_;
+  Team team_;
+  std::exception_ptr raised_;
+};
 
 class PyEngine {
  public:
@@ -79,7 +133,8 @@ class PyEngine {
 
   void train(py::array parameters, py::array state, const py::array& images, const py::array& labels,
              const py::array& order, std::int64_t batch_size, const py::array& learning_rates,
-             const py::dict& optimizer, const py::dict& loss, py::array totals, const py::object& progress) {
+             const py::dict& optimizer, const py::dict& loss, py::array totals, const py::object& progress,
+             const py::object& team) {
     arguments_.parameters(parameters);
     float* p = write(RunArguments::kOp, "parameters", parameters);
     Training training{};
@@ -95,6 +150,8 @@ class PyEngine {
     check_shape(RunArguments::kOp, "state", state, {training.optimizer.state_arrays(), engine_.plan().parameters},
                 " for this optimizer");
     LiveTotals live(totals);
+    std::optional<PythonTeam> others;
+    if (!team.is_none()) training.team = &others.emplace(team).team();
     PythonWatch watch(progress);
     {
       const Released released;
@@ -103,6 +160,7 @@ class PyEngine {
     }
     live.publish();
     watch.rethrow();
+    if (others) others->rethrow();
   }
 
  private:
@@ -143,7 +201,7 @@ void bind_engine(py::module_& m) {
            py::arg("labels"), py::arg("loss"), py::arg("gradients"))
       .def("train", &PyEngine::train, py::arg("parameters"), py::arg("state"), py::arg("images"), py::arg("labels"),
            py::arg("order"), py::arg("batch_size"), py::arg("learning_rates"), py::arg("optimizer"), py::arg("loss"),
-           py::arg("totals"), py::arg("progress").none(true));
+           py::arg("totals"), py::arg("progress").none(true), py::arg("team").none(true) = py::none());
 }
 
 }  // namespace convlet::bindings

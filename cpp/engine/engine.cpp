@@ -13,6 +13,8 @@
 namespace convlet {
 namespace {
 
+constexpr std::int64_t kFigures = 3;  // that go with the gradients: loss, right answers, wishes to stop
+
 // Asks the watch every 20 ms or so, on the calling thread only; remembers a wish to stop for all threads.
 class Stop {
  public:
@@ -82,7 +84,7 @@ void Engine::prepare(int members, std::int64_t stash_tiles, const float* paramet
   if (stash_tiles && (!stash_ || stash_->tiles() < stash_tiles)) {
     stash_.reset();
     stash_ = std::make_unique<Stash>(plan_, stash_tiles);
-    gradient_.reserve(static_cast<std::size_t>(plan_.parameters));
+    gradient_.reserve(static_cast<std::size_t>(plan_.parameters + kFigures));
   }
   network_.pack(parameters);
 }
@@ -180,19 +182,37 @@ struct Engine::Run {
   Counter tiles, units;
   Stop stop;
   std::vector<TileLoss> losses;
+  TileLoss sum;         // of them, where the team added it
+  bool stands = false;  // whether the team made the step
 
   // The batch of a step.
   std::int64_t first(std::int64_t step) const { return step * training.batch_size; }
   std::int64_t count(std::int64_t step) const { return std::min(training.batch_size, training.count - first(step)); }
   std::int64_t image(std::int64_t position) const { return training.order ? training.order[position] : position; }
   std::int64_t label(std::int64_t position) const { return training.labels[image(position)]; }
+
+  // This process's tiles of it, and which of them has the first slot.
+  Share share(std::int64_t step) const {
+    const std::int64_t all = tiles_of(count(step));
+    return training.team ? training.team->share(training.team->rank, all) : Share{0, all};
+  }
+  bool sums_of_own() const { return training.team && training.team->combine == Combine::Sums; }
+  std::int64_t first_slot(std::int64_t step) const { return sums_of_own() ? share(step).first : 0; }
+
+  template <class F>
+  void each_unit(const std::vector<Unit>& all, F&& f) {
+    for (std::int64_t u = units.next(); u < static_cast<std::int64_t>(all.size()); u = units.next()) {
+      f(all[static_cast<std::size_t>(u)]);
+    }
+  }
 };
 
 void Engine::run_tiles(Run& run, std::int64_t step, int member, const float* parameters) {
-  const std::int64_t first = run.first(step), count = run.count(step), tiles = tiles_of(count);
+  const std::int64_t first = run.first(step), count = run.count(step), first_slot = run.first_slot(step);
+  const Share share = run.share(step);
   const double divisor = run.training.loss.divisor(count, [&](std::int64_t n) { return run.label(first + n); });
   float* arena = arenas_[static_cast<std::size_t>(member)].data();
-  for (std::int64_t tile = run.tiles.next(); tile < tiles; tile = run.tiles.next()) {
+  for (std::int64_t tile = share.first + run.tiles.next(); tile < share.last; tile = share.first + run.tiles.next()) {
     if (run.stop.wanted()) return;
     const std::int64_t at = first + tile * kTile;
     const int images = images_of(tile, count);
@@ -201,19 +221,102 @@ void Engine::run_tiles(Run& run, std::int64_t step, int member, const float* par
     run.losses[static_cast<std::size_t>(tile)] = cross_entropy_tile(
         *kernels_, run.training.loss, divisor, arena + plan_.output_offset(), images,
         [&](int n) { return run.label(at + n); }, nullptr, arena + plan_.slope);
-    network_.backward(parameters, arena, tile, images, *stash_);
+    network_.backward(parameters, arena, tile - first_slot, images, *stash_);
     if (member == 0) run.stop.ask(At::Tile);
   }
+}
+
+// Waits for all threads, and brings in what the team's other processes have computed. Whether the step stands.
+bool Engine::join(Run& run, std::int64_t step, int member) {
+  run.barrier.wait();
+  const Team* team = run.training.team;
+  if (!team) return !run.stop.wanted();  // decided before the barrier, so by all threads alike
+  if (run.sums_of_own() && !run.stop.wanted()) {
+    const std::int64_t images = run.share(step).images(run.count(step));
+    run.each_unit(units_,
+                  [&](const Unit& unit) { sum_gradients(*kernels_, plan_, unit, *stash_, images, gradient_.data()); });
+    run.barrier.wait();
+  }
+  if (member == 0) {
+    run.units.reset();
+    run.stands = run.sums_of_own() ? exchange_sums(run, step) : exchange_tiles(run, step);
+  }
+  run.barrier.wait();
+  return run.stands;
+}
+
+// The gradients, and behind them the loss, the right answers, and how many processes want to stop.
+bool Engine::exchange_sums(Run& run, std::int64_t step) {
+  const Share share = run.share(step);
+  TileLoss own;
+  for (std::int64_t tile = share.first; tile < share.last; ++tile) {
+    own.sum += run.losses[static_cast<std::size_t>(tile)].sum;
+    own.correct += run.losses[static_cast<std::size_t>(tile)].correct;
+  }
+  float* behind = gradient_.data() + plan_.parameters;
+  behind[0] = static_cast<float>(own.sum);
+  behind[1] = static_cast<float>(own.correct);
+  behind[2] = run.stop.wanted() ? 1.0f : 0.0f;
+  if (!run.training.team->sum(gradient_.data(), plan_.parameters + kFigures)) return false;
+  run.sum = {static_cast<double>(behind[0]), static_cast<std::int64_t>(behind[1])};
+  return behind[2] == 0.0f;
+}
+
+// Everything that one process would have in its stash, and the losses.
+bool Engine::exchange_tiles(Run& run, std::int64_t step) {
+  const Team& team = *run.training.team;
+  float stops = run.stop.wanted() ? 1.0f : 0.0f;
+  if (!team.sum(&stops, 1) || stops != 0.0f) return false;
+  const std::int64_t tiles = tiles_of(run.count(step));
+  const auto gather = [&](void* buffer, std::size_t bytes_per_tile) {
+    std::vector<std::int64_t> bytes;
+    for (std::int64_t r = 0; r < team.size; ++r) {
+      const Share share = team.share(r, tiles);
+      bytes.push_back((share.last - share.first) * static_cast<std::int64_t>(bytes_per_tile));
+    }
+    return team.gather(buffer, bytes);
+  };
+  if (!gather(run.losses.data(), sizeof(TileLoss))) return false;
+  if (plan_.slot_size && !gather(stash_->slot(0), sizeof(float) * static_cast<std::size_t>(plan_.slot_size))) {
+    return false;
+  }
+  for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+    const Stage& stage = plan_.stages[i];
+    if (stage.layer.kind != LayerKind::Linear) continue;
+    const std::size_t column = sizeof(float) * kTile;
+    if (!gather(stash_->inputs(i), column * static_cast<std::size_t>(Stash::row(stage))) ||
+        !gather(stash_->slopes(i), column * static_cast<std::size_t>(stage.layer.linear.outputs))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// The second phase of a step.
+void Engine::update(Run& run, std::int64_t step, float* parameters, float* state) {
+  const Optimizer& optimizer = run.training.optimizer;
+  const Update update(optimizer, run.training.learning_rates[step], optimizer.step + step);
+  run.each_unit(units_, [&](const Unit& unit) {
+    if (!run.sums_of_own()) {
+      sum_gradients(*kernels_, plan_, unit, *stash_, run.count(step), gradient_.data());
+    }
+    update.apply(*kernels_, plan_, unit, gradient_.data(), parameters, state);
+    network_.pack(unit.stage, unit.first, unit.last, parameters);
+  });
 }
 
 // The loss of a step, its tiles in order: the sum over its images, or, where a mean is weighted, mean times images.
 Totals Engine::totals_of(const Run& run, std::int64_t step) const {
   const std::int64_t first = run.first(step), count = run.count(step);
-  Totals totals{1.0, static_cast<double>(count), 0.0, 0.0};
-  for (std::int64_t tile = 0; tile < tiles_of(count); ++tile) {
-    totals.loss_sum += run.losses[static_cast<std::size_t>(tile)].sum;
-    totals.correct += static_cast<double>(run.losses[static_cast<std::size_t>(tile)].correct);
+  TileLoss sum = run.sum;
+  if (!run.sums_of_own()) {
+    sum = {};
+    for (std::int64_t tile = 0; tile < tiles_of(count); ++tile) {
+      sum.sum += run.losses[static_cast<std::size_t>(tile)].sum;
+      sum.correct += run.losses[static_cast<std::size_t>(tile)].correct;
+    }
   }
+  Totals totals{1.0, static_cast<double>(count), sum.sum, static_cast<double>(sum.correct)};
   const double divisor = run.training.loss.divisor(count, [&](std::int64_t n) { return run.label(first + n); });
   if (run.training.loss.reduction == Reduction::Mean && divisor > 0 && divisor != totals.images) {
     totals.loss_sum *= totals.images / divisor;  // a batch without a label that counts adds nothing
@@ -236,9 +339,8 @@ bool Engine::gradients(const float* parameters, const Images& images, const std:
     run_tiles(run, 0, member, parameters);
     run.barrier.wait();
     if (run.stop.wanted()) return;
-    for (std::int64_t u = run.units.next(); u < static_cast<std::int64_t>(units_.size()); u = run.units.next()) {
-      sum_gradients(*kernels_, plan_, units_[static_cast<std::size_t>(u)], *stash_, images.count, gradients);
-    }
+    run.each_unit(units_,
+                  [&](const Unit& unit) { sum_gradients(*kernels_, plan_, unit, *stash_, images.count, gradients); });
   });
   if (run.stop.wanted()) return false;
   totals = totals_of(run, 0);
@@ -256,20 +358,13 @@ bool Engine::train(float* parameters, float* state, const Training& training, To
   Pool::shared().run(members, [&](int member) {
     for (std::int64_t step = 0; step < steps; ++step) {
       run_tiles(run, step, member, parameters);
-      run.barrier.wait();
-      if (run.stop.wanted()) return;  // decided before the barrier, so by all threads alike
+      if (!join(run, step, member)) return;
       Totals of_step;
       if (member == 0) {
         run.tiles.reset();
         of_step = totals_of(run, step);
       }
-      const Update update(training.optimizer, training.learning_rates[step], training.optimizer.step + step);
-      for (std::int64_t u = run.units.next(); u < static_cast<std::int64_t>(units_.size()); u = run.units.next()) {
-        const Unit& unit = units_[static_cast<std::size_t>(u)];
-        sum_gradients(*kernels_, plan_, unit, *stash_, run.count(step), gradient_.data());
-        update.apply(*kernels_, plan_, unit, gradient_.data(), parameters, state);
-        network_.pack(unit.stage, unit.first, unit.last, parameters);
-      }
+      update(run, step, parameters, state);
       run.barrier.wait();
       if (member == 0) {
         run.units.reset();

@@ -16,6 +16,7 @@
 #include "convlet/run.h"
 #include "engine/image_network.h"
 #include "engine/network.h"
+#include "engine/team.h"
 #include "engine/update.h"
 #include "threads/pool.h"
 
@@ -29,6 +30,7 @@ struct Training {
   const double* learning_rates;  // one a step
   Optimizer optimizer;
   CrossEntropyLoss loss;
+  const Team* team = nullptr;  // or null for a process by itself
 };
 
 class Engine {
@@ -46,13 +48,18 @@ class Engine {
   // gradients (parameters) of the whole set as one batch; totals.loss_sum is the reduced loss.
   bool gradients(const float* parameters, const Images& images, const std::int64_t* labels,
                  const CrossEntropyLoss& loss, float* gradients, Totals& totals, const Watch& watch);
-  // One pass over the order; state (state_arrays, parameters). Totals grow at the end of every step.
+  // One pass over the order; state (state_arrays, parameters). Totals grow at the end of every step. In a team all
+  // processes make the same steps: the watch of any of them stops all, after the same one.
   bool train(float* parameters, float* state, const Training& training, Totals& totals, const Watch& watch);
 
  private:
   struct Run;
 
   void run_tiles(Run& run, std::int64_t step, int member, const float* parameters);
+  bool join(Run& run, std::int64_t step, int member);
+  bool exchange_sums(Run& run, std::int64_t step);
+  bool exchange_tiles(Run& run, std::int64_t step);
+  void update(Run& run, std::int64_t step, float* parameters, float* state);
   Totals totals_of(const Run& run, std::int64_t step) const;
   void forward_image(const float* parameters, const Images& images, std::int64_t n, int member, int threads,
                      float* output);

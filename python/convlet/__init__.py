@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from . import d2l as d2l
     from . import datasets as datasets
     from . import detect as detect
+    from . import distributed as distributed
     from . import onnx as onnx
     from . import pictures as pictures
     from . import plots as plots
     from .estimator import LeNetClassifier as LeNetClassifier
     from .estimator import NetClassifier as NetClassifier
     from .history import History as History
+    from .sweeps import sweep as sweep
     from .trainer import Trainer as Trainer
 
     __version__: str
@@ -41,6 +43,7 @@ __all__ = [
     "d2l",
     "datasets",
     "detect",
+    "distributed",
     "functional",
     "nn",
     "onnx",
@@ -48,6 +51,7 @@ __all__ = [
     "pictures",
     "plots",
     "reference",
+    "sweep",
 ]
 
 # What inference does not need is loaded when it is first asked for.
@@ -60,9 +64,11 @@ _LATER = {
     "d2l": "d2l",
     "datasets": "datasets",
     "detect": "detect",
+    "distributed": "distributed",
     "onnx": "onnx",
     "pictures": "pictures",
     "plots": "plots",
+    "sweep": "sweeps",
 }
 
 

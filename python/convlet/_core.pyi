@@ -4,7 +4,7 @@ The arrays of a call are NumPy's, or all lie on the device, and then so do its r
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NoReturn, SupportsIndex, TypeAlias, overload
+from typing import Any, Literal, NoReturn, Protocol, SupportsIndex, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,6 +150,16 @@ class DeviceArray:
     ) -> Any: ...
     def __dlpack_device__(self) -> tuple[int, int]: ...
 
+class _Team(Protocol):
+    @property
+    def rank(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def exact(self) -> bool: ...
+    def allreduce(self, numbers: _Float, /) -> None: ...
+    def allgather(self, data: NDArray[np.uint8], counts: Sequence[int], /) -> None: ...
+
 class Plan:
     def __init__(self, layers: Sequence[Mapping[str, Any]], input_shape: tuple[int, ...]) -> None: ...
     @property
@@ -190,6 +200,7 @@ class Engine:
         loss: Mapping[str, Any],
         totals: NDArray[np.float64],
         progress: Callable[[], object] | None,
+        team: _Team | None = None,
     ) -> None: ...
 
 class CudaEngine:

@@ -17,7 +17,14 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["check_folder", "load_weights", "save_weights", "write_atomically"]
+__all__ = [
+    "check_folder",
+    "load_weights",
+    "save_weights",
+    "weights_from_bytes",
+    "weights_to_bytes",
+    "write_atomically",
+]
 
 _MAX_HEADER_BYTES = 100_000_000  # the reference reader's own limit
 _METADATA = "__metadata__"  # safetensors' name for it, and ours in .npz
@@ -97,9 +104,16 @@ def save_weights(
         np.savez(buffer, **{**arrays, _METADATA: np.array(json.dumps(dict(metadata or {})))})  # type: ignore[arg-type]
         write_atomically(path, buffer.getvalue())
     else:
-        import safetensors.numpy
+        write_atomically(path, weights_to_bytes(arrays, metadata))
 
-        write_atomically(path, _in_one_order(safetensors.numpy.save(arrays, dict(metadata or {}) or None)))
+
+def weights_to_bytes(
+    tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]], metadata: Mapping[str, str] | None = None
+) -> bytes:
+    """The content of a safetensors file with arrays in C order."""
+    import safetensors.numpy
+
+    return _in_one_order(safetensors.numpy.save(dict(tensors), dict(metadata or {}) or None))
 
 
 def load_weights(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, str]]:
@@ -113,12 +127,13 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, str]]
     """
     data = Path(path).read_bytes()
     try:
-        return _read_npz(data) if data.startswith(b"PK") else _read_safetensors(data)
+        return _read_npz(data) if data.startswith(b"PK") else weights_from_bytes(data)
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from error
 
 
-def _read_safetensors(data: bytes) -> tuple[Tensors, dict[str, str]]:
+def weights_from_bytes(data: bytes) -> tuple[Tensors, dict[str, str]]:
+    """What :func:`weights_to_bytes` wrote, or anyone, read with suspicion (``ValueError``)."""
     import safetensors
     import safetensors.numpy
 

@@ -17,7 +17,15 @@ from . import _core
 if TYPE_CHECKING:  # pathlib takes 3 ms to import, and is not needed for computing
     from pathlib import Path
 
-__all__ = ["apply", "cache_dir", "data_dirs", "thread_count"]
+__all__ = [
+    "apply",
+    "cache_dir",
+    "data_dirs",
+    "named_threads",
+    "started_by_mpiexec",
+    "thread_count",
+    "usable_cpus",
+]
 
 MOST_THREADS = 1024
 
@@ -34,6 +42,11 @@ def apply() -> None:
 
 def thread_count() -> int:
     """The number of threads that the environment asks for, or else of CPUs that this process may use."""
+    return named_threads() or min(usable_cpus(), MOST_THREADS)
+
+
+def named_threads() -> int | None:
+    """The number of threads that the environment asks for, if it does."""
     wanted = os.environ.get("CONVLET_THREADS")
     if wanted:
         if not wanted.strip().isdecimal() or not 1 <= int(wanted) <= MOST_THREADS:
@@ -43,12 +56,10 @@ def thread_count() -> int:
         return int(wanted)
     # OpenMP's variable may be a list, a number for each level of nesting; other values are its own affair.
     outermost = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if outermost.isdecimal() and 1 <= int(outermost) <= MOST_THREADS:
-        return int(outermost)
-    return min(_usable_cpus(), MOST_THREADS)
+    return int(outermost) if outermost.isdecimal() and 1 <= int(outermost) <= MOST_THREADS else None
 
 
-def _usable_cpus() -> int:
+def usable_cpus() -> int:
     """The CPUs in the affinity mask, and no more than the control group has time for."""
     if not hasattr(os, "sched_getaffinity"):
         return os.cpu_count() or 1
@@ -59,6 +70,11 @@ def _usable_cpus() -> int:
         return cpus if quota == "max" else max(1, min(cpus, -(-int(quota) // int(period))))
     except (OSError, ValueError):  # no control group, or the first version of them
         return cpus
+
+
+def started_by_mpiexec() -> bool:
+    """Whether the launcher of an MPI has left its mark: Open MPI's, MPICH's and Intel's, Slurm's."""
+    return any(name in os.environ for name in ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"))
 
 
 def data_dirs() -> list[Path]:

@@ -16,13 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import nn
-from ._files import Tensors, load_weights, save_weights
+from ._files import Tensors, load_weights, save_weights, weights_from_bytes, weights_to_bytes
 from .history import History
 from .nn.module import Op
 
 __all__ = [
     "Checkpoint",
     "SavedNet",
+    "checkpoint_from_bytes",
+    "checkpoint_to_bytes",
     "describe",
     "load_checkpoint",
     "load_net",
@@ -152,6 +154,15 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
     Raises:
         OSError: the file cannot be written; a previous one is untouched.
     """
+    save_weights(path, *_content(checkpoint))
+
+
+def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
+    """What :func:`save_checkpoint` writes, for another process."""
+    return weights_to_bytes(*_content(checkpoint))
+
+
+def _content(checkpoint: Checkpoint) -> tuple[Tensors, dict[str, str]]:
     optimizer = dict(checkpoint.optimizer)
     tensors = {f"{_PREFIX}{name}": array for name, array in checkpoint.weights.items()}
     tensors |= {"optimizer.state": optimizer.pop("state"), "totals": checkpoint.totals}
@@ -162,7 +173,7 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
         "history": checkpoint.history.to_dict(),
         "within": checkpoint.history.within,
     }
-    save_weights(path, tensors, {**checkpoint.notes, "run": json.dumps(run), **_stamp(_RUN)})
+    return tensors, {**checkpoint.notes, "run": json.dumps(run), **_stamp(_RUN)}
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -173,6 +184,18 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         ValueError: it is no checkpoint, or corrupt, or of a version to come.
     """
     tensors, metadata = load_weights(path)
+    try:
+        return _checkpoint(tensors, metadata)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from error
+
+
+def checkpoint_from_bytes(data: bytes) -> Checkpoint:
+    """What another process wrote by :func:`checkpoint_to_bytes`, to the same bits (``ValueError``)."""
+    return _checkpoint(*weights_from_bytes(data))
+
+
+def _checkpoint(tensors: Tensors, metadata: dict[str, str]) -> Checkpoint:
     try:
         _check_stamp(metadata, _RUN)
         run = json.loads(metadata.pop("run"))
@@ -189,7 +212,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             raise ValueError(f"totals of shape {totals.shape} and {len(history)} rows do not go together")
         return Checkpoint(weights, optimizer, run["epoch"], totals, float(run["seconds"]), history, metadata)
     except _CORRUPT as error:
-        raise ValueError(f"{os.fspath(path)}: {_reason(error)}") from error
+        raise ValueError(_reason(error)) from error
 
 
 def net_to_json(net: nn.Sequential) -> str:

@@ -1,4 +1,4 @@
-"""A small data set in MNIST's form, so that a run of the command line takes a moment."""
+"""A small data set, so that a run of the command line takes a moment."""
 
 from __future__ import annotations
 
@@ -6,15 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from convlet import datasets
+from small_mnist import write_small_mnist
 
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where ``--data mnist --data-dir`` finds 600 images to train on and 200 to test with."""
-    folder = tmp_path_factory.mktemp("data")
-    for beginning, train, size in (("train", True, 600), ("t10k", False, 200)):
-        digits = datasets.Digits(train, size)
-        datasets.write_idx(folder / f"{beginning}-images-idx3-ubyte", digits.images[:, 0])
-        datasets.write_idx(folder / f"{beginning}-labels-idx1-ubyte", digits.labels.astype("uint8"))
-    return folder
+    return write_small_mnist(tmp_path_factory.mktemp("data"))

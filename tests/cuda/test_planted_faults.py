@@ -366,7 +366,12 @@ FAULTS = [
 ]
 
 
-FEATURES, BACKWARD, TAIL, BATCH = "lenet_features.cu", "lenet_features_backward.cu", "lenet_tail.cu", "batch.cu"
+FEATURES, BACKWARD, TAIL, BATCH = (
+    "lenet_features.cu",
+    "lenet_features_backward.cu",
+    "lenet_tail.cu",
+    "batch.cu",
+)
 FAULTS += [
     Fault(
         "features: no barrier after the weights and the image",

@@ -12,15 +12,13 @@ import click
 from .detect import detect
 from .evaluate import evaluate
 from .export import export
-from .failures import tell
+from .failures import FAILURES, tell
 from .info import info
 from .predict import predict
+from .sweep import sweep
 from .train import train
 
 __all__ = ["commands", "main"]
-
-# What a user can cause and mend. Anything else is a mistake of ours, and keeps its traceback.
-_FAILURES = (ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -29,7 +27,7 @@ def commands() -> None:
     """Train and run LeNet-class convolutional networks at the speed of the machine."""
 
 
-for command in (train, evaluate, predict, detect, export, info):
+for command in (train, sweep, evaluate, predict, detect, export, info):
     commands.add_command(command)
 
 
@@ -46,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except _FAILURES as error:
+    except FAILURES as error:
         tell(error)
         return 1
     return status if isinstance(status, int) else 0

@@ -49,10 +49,7 @@ def load(
         image: (C, H, W) that pictures of a folder are brought to.
         size: how many images, from the beginning; of digits as many as that are drawn.
     """
-    if name == "digits":
-        return datasets.Digits(train, size)
-    found = datasets.load(name, train, data_dir, image[1:], "RGB" if image[0] == 3 else "L")
-    return found if size is None else found[:size]
+    return datasets.load(name, train, data_dir, image[1:], "RGB" if image[0] == 3 else "L", size)
 
 
 def background(images: NDArray[np.uint8]) -> str:

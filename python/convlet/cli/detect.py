@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from .._device import resolve_device
 from ..checkpoint import load_net
 from ..detect import Box
 from ..detect import detect as find
@@ -55,7 +54,6 @@ def _scales(_: click.Context, parameter: click.Parameter, value: str) -> tuple[f
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw the picture with the boxes into a file.",
 )
-@options.device
 @options.threads
 def detect(
     weights: Path,
@@ -67,7 +65,6 @@ def detect(
     background: str | None,
     invert: bool | None,
     out: Path | None,
-    device: str,
     threads: int | None,
 ) -> None:
     """Find what a net knows in a picture.
@@ -75,7 +72,6 @@ def detect(
     The net in WEIGHTS slides over IMAGE. Prints a line for each thing found, the likeliest first: its class,
     its probability, and its place: the top, left, height and width of the box around it, in pixels.
     """
-    resolve_device(device)
     if threads is not None:
         _core.set_threads(threads)
     saved = load_net(weights)

@@ -10,6 +10,7 @@ import numpy as np
 from .. import _core
 from .._device import resolve_device
 from ..checkpoint import load_net
+from ..cuda import as_device
 from ..pictures import as_text
 from . import explain, options, reading
 from .failures import tell
@@ -57,7 +58,7 @@ def predict(
     proportions (crop), or must have its size (none). A file that cannot be read is told, and the others are
     answered all the same.
     """
-    resolve_device(device)
+    device = resolve_device(device)
     if threads is not None:
         _core.set_threads(threads)
     saved = load_net(weights)
@@ -68,7 +69,8 @@ def predict(
             tell(image)
             failed = True
             continue
-        row = saved.net.predict_proba(image[np.newaxis])[0]
+        batch = image[np.newaxis]
+        row = saved.net.predict_proba(as_device(batch) if device == "cuda" else batch)[0]
         best = np.argsort(-row, kind="stable")[:top]
         answers = tuple(f"{saved.classes[k]} {row[k]:.1%}" for k in best)
         click.echo("  ".join((str(path), *answers)))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import time
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,15 @@ from .._device import resolve_device
 from .._files import check_folder
 from ..checkpoint import Checkpoint, SavedNet, describe, load_checkpoint, save_checkpoint, save_net
 from ..datasets import DIGITS, NAMES, Dataset
+from ..distributed import Team
 from ..history import History, Row
 from ..trainer import Trainer
 from . import options
 from .data import background, data, load
+from .folders import new_folder
 from .progress import display
 from .settings import IMAGE_SIZE, Settings, resolve, resolve_again
+from .together import together
 
 __all__ = ["train"]
 
@@ -48,48 +50,71 @@ _CHECKPOINT = "checkpoint.safetensors"
 @click.option("--colour/--gray", "colour", default=None, help="How the pictures of a folder are read.")
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Where the files go.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out where it stopped.")
-def train(device: str, threads: int | None, out: Path | None, resume: bool, **given: Any) -> None:
+@click.option("--distributed", is_flag=True, help="Train with all processes that mpiexec has started.")
+@click.option("--exact", is_flag=True, help="With --distributed: the bits of one process.")
+def train(distributed: bool, exact: bool, **given: Any) -> None:
     """Train the article's LeNet.
 
     Keeps its weights, figures and curves. Without options it follows the recipe d2l (10 epochs, batches of
     256, learning rate 0.9, seed 0) on the built-in digits, into runs/<time>-<data>. Folders of pictures,
     which mostly hold few, have the recipe modern: ReLU, maximum pooling, Adam.
     """
-    device = resolve_device(device)
-    if not resume:
-        settings, checkpoint = resolve(given), None
-        folder = out or _new_folder(settings)
-    elif out is None:
-        raise click.UsageError("--resume needs --out, the folder of the run to go on with")
-    else:
-        folder, checkpoint = out, load_checkpoint(out / _CHECKPOINT)
-        settings = resolve_again(given, checkpoint, out / _CHECKPOINT)
-    _check_image(settings)
-    train_set = load(settings.data, True, settings.data_dir, settings.image, settings.train_size)
-    test_set = load(settings.data, False, settings.data_dir, settings.image)
-    check_folder(folder)
-    channels, *size = train_set.images.shape[1:]
-    recipe = recipes.get(settings.recipe)
-    net = recipe.net(channels, len(train_set.classes), size).initialize(recipe.scheme, settings.seed)
-    trainer = Trainer(net, recipe.optimizer(settings.lr), nn.CrossEntropyLoss(), device, threads)
-    looks = {
-        "data": settings.data,
-        "background": background(train_set.images),
-        "prepare": "digit" if settings.data in DIGITS else "resize",
-    }
-    saved = SavedNet(net, train_set.images.shape[1:], train_set.classes, looks)
+    if exact and not distributed:
+        raise click.UsageError("--exact needs --distributed: one process is exact by itself")
+    with together("convlet train --distributed" if distributed else None, exact) as team:
+        _train(team, **given)
+
+
+def _train(
+    team: Team, device: str, threads: int | None, out: Path | None, resume: bool, **given: Any
+) -> None:
+    first = team.rank == 0  # it alone reads a checkpoint, writes files and shows how far the run is
+    checkpoint: Checkpoint | None = None
+
+    def settled() -> bytes:
+        nonlocal checkpoint
+        if out is None:
+            raise click.UsageError("--resume needs --out, the folder of the run to go on with")
+        checkpoint = load_checkpoint(out / _CHECKPOINT)
+        return json.dumps(asdict(resolve_again(given, checkpoint, out / _CHECKPOINT))).encode()
+
+    settings = Settings(**json.loads(team.from_first(settled))) if resume else resolve(given)
+    share = team.threads()
+    threads = threads or share or None
+    with team.agreeing():
+        device = resolve_device(device)
+        _check_image(settings)
+        folder = out or new_folder(Path(settings.data).name)
+        if first:
+            check_folder(folder)
+        train_set = load(settings.data, True, settings.data_dir, settings.image, settings.train_size)
+        test_set = load(settings.data, False, settings.data_dir, settings.image)
+        channels, *size = train_set.images.shape[1:]
+        recipe = recipes.get(settings.recipe)
+        net = recipe.net(channels, len(train_set.classes), size).initialize(recipe.scheme, settings.seed)
+        trainer = Trainer(net, recipe.optimizer(settings.lr), nn.CrossEntropyLoss(), device, threads, team)
+        looks = {
+            "data": settings.data,
+            "background": background(train_set.images),
+            "prepare": "digit" if settings.data in DIGITS else "resize",
+        }
+        saved = SavedNet(net, train_set.images.shape[1:], train_set.classes, looks)
+    if not first:
+        trainer.fit(train_set, test_set, settings.epochs, settings.batch_size, settings.seed)
+        return
     click.echo(
         f"LeNet, {net.parameter_count:,} parameters; {train_set.name}, {len(train_set):,} images to train on "
-        f"and {len(test_set):,} to test with; {_machine(device, threads)}"
+        f"and {len(test_set):,} to test with; {_machine(device, threads, team.size)}"
     )
     _fit(trainer, train_set, test_set, settings, folder, checkpoint, {**describe(saved), **settings.note()})
     _finish(trainer.history, saved, settings, folder)
 
 
-def _machine(device: str, threads: int | None) -> str:
+def _machine(device: str, threads: int | None, ranks: int) -> str:
     if device == "cuda":
         return f"cuda, {_core.cuda_info()['name']}"
-    return f"cpu, {threads or _core.get_threads()} threads, {_core.isa()}"
+    used = f"{threads or _core.get_threads()} threads"
+    return f"cpu, {used if ranks == 1 else f'{ranks} ranks, {used} each'}, {_core.isa()}"
 
 
 def _check_image(settings: Settings) -> None:
@@ -100,12 +125,6 @@ def _check_image(settings: Settings) -> None:
         )
     if min(settings.image_size) < _SMALLEST:
         raise click.UsageError(f"--image-size: LeNet takes images of at least {_SMALLEST}x{_SMALLEST}")
-
-
-def _new_folder(settings: Settings) -> Path:
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{Path(settings.data).name}"
-    candidates = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in itertools.count(1))
-    return next(folder for folder in candidates if not folder.exists())
 
 
 def _fit(

@@ -47,6 +47,7 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     size: Size | None = None,
     mode: str = "L",
+    count: int | None = None,
 ) -> Dataset:
     """A data set by its name, or the pictures in a folder.
 
@@ -59,6 +60,7 @@ def load(
         data_dir: where to look first for the files of a published set; see :class:`MNIST`.
         size: what the pictures of a folder are stretched to; see :class:`ImageFolder`.
         mode: ``"L"`` or ``"RGB"``, for the pictures of a folder.
+        count: how many images, from the beginning; of digits as many as that are drawn.
 
     Raises:
         ValueError: there is neither a data set nor a folder of that name, or no class of the folder has two
@@ -66,7 +68,18 @@ def load(
         Exception: what the data set itself raises.
     """
     if name == "digits":
-        return Digits(train)
+        return Digits(train, count)
+    found = _load(name, train, data_dir, size, mode)
+    return found if count is None else found[:count]
+
+
+def _load(
+    name: str | os.PathLike[str],
+    train: bool,
+    data_dir: str | os.PathLike[str] | None,
+    size: Size | None,
+    mode: str,
+) -> Dataset:
     if name in _PUBLISHED:
         return _PUBLISHED[name](data_dir, train)
     folder = Path(name).expanduser()

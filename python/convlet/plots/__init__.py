@@ -12,5 +12,15 @@ from .kernels import kernels
 from .live_curves import LiveCurves
 from .mistakes import mistakes
 from .samples import samples
+from .sweep import sweep
 
-__all__ = ["LiveCurves", "confusion_matrix", "curves", "feature_maps", "kernels", "mistakes", "samples"]
+__all__ = [
+    "LiveCurves",
+    "confusion_matrix",
+    "curves",
+    "feature_maps",
+    "kernels",
+    "mistakes",
+    "samples",
+    "sweep",
+]

@@ -14,12 +14,14 @@ from .. import _core
 from .._arrays import Array, Labels, flag, integer
 from .._device import resolve_device
 from ..checkpoint import Checkpoint
+from ..distributed import team_of
 from ..history import History, Row
 from ..nn import CrossEntropyLoss, Sequential
 from ..nn.engines import Engine, machine_of
 from ..optim import Optimizer
 from .case import Case, Data, case_of
 from .epoch import Epoch, Progress, epoch_order
+from .together import check_equal_runs, check_equal_weights, follow_first
 
 __all__ = ["Trainer"]
 
@@ -37,6 +39,9 @@ class Trainer:
             stay in the computer's memory, true after every epoch; images and labels are copied to the GPU
             once, at the beginning of :meth:`fit`.
         threads: of the CPU; ``None`` for the library's default. The result does not depend on them.
+        communicator: of mpi4py, or a :class:`convlet.distributed.Team`, for several processes that train one
+            net together. Each makes the same calls with the same data and settings, starts from the weights
+            of rank 0, and ends with the same net and the same figures.
 
     Raises:
         TypeError: an argument of another type.
@@ -51,6 +56,7 @@ class Trainer:
         loss: CrossEntropyLoss,
         device: str = "auto",
         threads: int | None = None,
+        communicator: object = None,
     ) -> None:
         kinds = {
             "net": (net, Sequential),
@@ -63,8 +69,13 @@ class Trainer:
                     f"Trainer: expected {name} of type {kind.__name__}, got {type(value).__name__}"
                 )
         self.net, self.optimizer, self.loss = net, optimizer, loss
-        self.device = resolve_device(device)
         self.threads = 0 if threads is None else integer("Trainer", "threads", threads)
+        self.team = team_of(communicator)
+        self.device = "cpu" if self.team.size > 1 and device == "auto" else resolve_device(device)
+        if self.team.size > 1 and self.device == "cuda":
+            raise ValueError(
+                f"Trainer: expected device 'cpu' for {self.team.size} processes together, got 'cuda'"
+            )
         self.history = History()
         self._epoch = Epoch(0, optimizer.steps_done)
 
@@ -92,7 +103,8 @@ class Trainer:
             seed: of the order of the images, :func:`epoch_order`.
             shuffle: whether the images have an order of their own in each epoch, or always the given one.
             resume: where another run stopped. The net, the optimizer and the history go on from there, to
-                the same bits as if the run had never stopped.
+                the same bits as if the run had never stopped. In a team that of rank 0 counts, and the team
+                may be of another size than before.
             on_epoch: called with each new row; it may call :meth:`checkpoint`.
             on_progress: called about every 50 ms between two steps.
 
@@ -106,37 +118,34 @@ class Trainer:
             ValueError: an argument out of range, images and labels that do not fit each other or the net, or
                 a checkpoint of a run with other settings.
         """
-        epochs, batch_size = integer("fit", "epochs", epochs), integer("fit", "batch_size", batch_size)
-        seed, shuffle = integer("fit", "seed", seed, 0, 2**64 - 1), flag("fit", "shuffle", shuffle)
-        case = case_of("train", train, self.net, self.loss)
-        test = None if validation is None else case_of("validation", validation, self.net, self.loss)
-        shape, count = case.images.shape[1:], len(case.labels)
-        if test is not None and test.images.shape[1:] != shape:
-            raise ValueError(f"fit: expected validation images of {shape}, got {test.images.shape[1:]}")
-        engine = self._engine(shape)
-        settings = self._settings(case, batch_size, seed, shuffle)
-        self._start(settings, resume)
-        self.history.config = {**settings, "epochs": epochs, "device": self.device, **machine_of(engine)}
-        steps = -(-count // batch_size)
-        started = time.perf_counter() - self.history.total_seconds
-        try:
-            while (number := len(self.history)) < epochs:
-                if self._epoch.number != number:
-                    self._epoch = Epoch(number, self.optimizer.steps_done)
-                order = epoch_order(count, seed, number) if shuffle else np.arange(count)
-                first, stop = number * steps + int(self._epoch.totals[0]), (number + 1) * steps
-                rates = self.optimizer.learning_rates(first, stop - first, epochs * steps, steps)
-                with self.net.flat_parameters() as parameters:
-                    self._train(engine, parameters, case, order, batch_size, rates, on_progress)
-                    tested = test and self._test(engine, parameters, test)
-                row = self._epoch.row(case, tested)
-                self.history.append(row)  # from here on the epoch is over, wherever an interrupt comes
+        with self.team.guarded():
+            share = self.team.threads()
+            with self.team.agreeing():
+                epochs = integer("fit", "epochs", epochs)
+                batch_size = integer("fit", "batch_size", batch_size)
+                seed, shuffle = integer("fit", "seed", seed, 0, 2**64 - 1), flag("fit", "shuffle", shuffle)
+                case, test = self._cases(train, validation)
+                engine = self._engine(case.images.shape[1:], share)
+                settings = self._settings(case, batch_size, seed, shuffle)
+                self._start(settings, resume if self.team.rank == 0 else None)
+            check_equal_runs(self.team, self.net, case, test, {**settings, "epochs": epochs})
+            machine = {"device": self.device, **machine_of(engine)}
+            self.history.config = {**settings, "epochs": epochs, **machine, **self.team.config()}
+            checkpoint = follow_first(self.team, self.checkpoint)
+            if checkpoint is not None:
+                self._start(settings, checkpoint)
+            started = time.perf_counter() - self.history.total_seconds
+            try:
+                while len(self.history) < epochs:
+                    row = self._run_epoch(engine, case, test, epochs, on_progress)
+                    self.history.append(row)  # from here on the epoch is over, wherever an interrupt comes
+                    self.history.total_seconds = time.perf_counter() - started
+                    with self.team.agreeing():
+                        if on_epoch is not None:
+                            on_epoch(row)
+            finally:
                 self.history.total_seconds = time.perf_counter() - started
-                if on_epoch is not None:
-                    on_epoch(row)
-        finally:
-            self.history.total_seconds = time.perf_counter() - started
-        return self.history
+            return self.history
 
     def checkpoint(self) -> Checkpoint:
         """A copy of all that :meth:`fit` needs to go on from here, ``fit(..., resume=trainer.checkpoint())``.
@@ -155,9 +164,40 @@ class Trainer:
             history=History(history, history.config, history.total_seconds, history.within),
         )
 
-    def _engine(self, shape: tuple[int, ...]) -> Engine:
+    def _engine(self, shape: tuple[int, ...], share: int) -> Engine:
         plan = self.net.plan(shape)
-        return _core.CudaEngine(plan) if self.device == "cuda" else _core.Engine(plan, self.threads)
+        return _core.CudaEngine(plan) if self.device == "cuda" else _core.Engine(plan, self.threads or share)
+
+    def _cases(self, train: Data, validation: Data | None) -> tuple[Case, Case | None]:
+        case = case_of("train", train, self.net, self.loss)
+        test = None if validation is None else case_of("validation", validation, self.net, self.loss)
+        shape = case.images.shape[1:]
+        if test is not None and test.images.shape[1:] != shape:
+            raise ValueError(f"fit: expected validation images of {shape}, got {test.images.shape[1:]}")
+        return case, test
+
+    def _run_epoch(
+        self,
+        engine: Engine,
+        case: Case,
+        test: Case | None,
+        epochs: int,
+        on_progress: Callable[[Progress], object] | None,
+    ) -> Row:
+        """What is left of an epoch, and its test."""
+        config, count, number = self.history.config, len(case.labels), len(self.history)
+        steps = -(-count // config["batch_size"])
+        if self._epoch.number != number:
+            self._epoch = Epoch(number, self.optimizer.steps_done)
+        order = epoch_order(count, config["seed"], number) if config["shuffle"] else np.arange(count)
+        first, stop = number * steps + int(self._epoch.totals[0]), (number + 1) * steps
+        rates = self.optimizer.learning_rates(first, stop - first, epochs * steps, steps)
+        with self.net.flat_parameters() as parameters:
+            with self.team.agreeing():
+                self._train(engine, parameters, case, order, config["batch_size"], rates, on_progress)
+            check_equal_weights(self.team, parameters, number + 1)
+            tested = test and self._test(engine, parameters, test)
+        return self._epoch.row(case, tested)
 
     def _train(
         self,
@@ -176,6 +216,7 @@ class Trainer:
         started = time.perf_counter() - epoch.seconds
 
         def tick() -> None:
+            self.team.check_interrupt()
             epoch.seconds = time.perf_counter() - started
             progress = epoch.progress(case)
             done = epoch.number + progress.images / len(order)
@@ -188,13 +229,23 @@ class Trainer:
         state, optimizer = self.optimizer.state_arrays(parameters.size), self.optimizer.spec()
         work = case.images, case.labels, order[epoch.images :], batch_size, rates
         try:
-            engine.train(parameters, state, *work, optimizer, self.loss.spec(), epoch.totals, tick)
+            run = parameters, state, *work, optimizer, self.loss.spec(), epoch.totals, tick
+            if isinstance(engine, _core.CudaEngine) or self.team.size == 1:
+                engine.train(*run)
+            else:
+                engine.train(*run, self.team)
         finally:
             epoch.seconds = time.perf_counter() - started
             self.optimizer.steps_done = epoch.steps_before + int(epoch.totals[0])
 
     def _test(self, engine: Engine, parameters: Array, test: Case) -> tuple[float, float]:
-        loss, correct = engine.evaluate(parameters, test.images, test.labels, self.loss.spec())
+        part = slice(None) if self.team.exact else self.team.part(len(test.labels))
+        with self.team.agreeing():
+            found = engine.evaluate(parameters, test.images[part], test.labels[part], self.loss.spec())
+        sums = np.array(found)
+        if not self.team.exact:
+            self.team.allreduce(sums)
+        loss, correct = sums.tolist()
         return loss / test.loss_divisor, correct / (len(test.labels) * test.counted_share)
 
     def _settings(self, case: Case, batch_size: int, seed: int, shuffle: bool) -> dict[str, Any]:
