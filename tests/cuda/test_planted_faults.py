@@ -100,7 +100,7 @@ FAULTS = [
         "__syncthreads();\n      return padded;",
         "conv2d.cu",
         "conv2d",
-        "wrong",
+        "finding",
     ),
     Fault(
         "product: rows read beyond the last",
@@ -154,7 +154,7 @@ FAULTS = [
         "v < vectors - 1; ++v",
         "linear.cu",
         "linear",
-        "wrong",
+        "finding",
     ),
     Fault(
         "product: chunks filled up with zeros of the wrong sign",
@@ -217,7 +217,7 @@ FAULTS = [
         "if (warp != 0 || channel + 1 >= channels) return;",
         "sums.cu",
         "linear",
-        "wrong",
+        "finding",
     ),
     Fault(
         "sums: positions read beyond the plane",
@@ -235,7 +235,7 @@ FAULTS = [
         "if (threadIdx.x == 0 && blockIdx.x != 0) sums[blockIdx.x] = total;",
         "sums.cu",
         "conv2d",
-        "wrong",
+        "finding",
     ),
     Fault(
         "sums: a slot forgotten",
@@ -316,7 +316,7 @@ FAULTS = [
         "k + 1 < shape.classes; k += Walk::kLanes) {\n    const float shifted",
         "softmax.cu",
         "softmax",
-        "wrong",
+        "finding",
     ),
     Fault(
         "cross_entropy: the right answer of one thread only",
@@ -361,7 +361,7 @@ FAULTS = [
         "if (first + Width >= count) return;\n  if (first + Width <= count) {\n    float value[Width];",
         "activation.cu",
         "activation",
-        "wrong",
+        "finding",
     ),
 ]
 
