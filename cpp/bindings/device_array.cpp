@@ -50,13 +50,6 @@ py::array to_numpy(const DeviceArray& a) {
   return result;
 }
 
-DeviceArray copy_of(const DeviceArray& a) {
-  cuda::require("DeviceArray.copy");
-  DeviceArray result = DeviceArray::make(a.type, a.shape);
-  if (a.bytes() > 0) cuda::copy(result.data, a.data, static_cast<std::size_t>(a.bytes()));
-  return result;
-}
-
 // reshape(2, -1) and reshape((2, -1)).
 DeviceArray reshape(const DeviceArray& a, const py::args& arguments) {
   constexpr const char* kOp = "DeviceArray.reshape";
@@ -181,7 +174,7 @@ void bind_array(py::module_& m) {
       .def_property_readonly("writable", [](const DeviceArray& a) { return a.memory->access() == Access::Writable; })
       .def_property_readonly("__cuda_array_interface__", &cuda_array_interface)
       .def("to_numpy", &to_numpy)
-      .def("copy", &copy_of)
+      .def("copy", &DeviceArray::copy)
       .def("reshape", &reshape)
       .def("item", &item)
       .def("__float__", [](const DeviceArray& a) { return py::float_(item(a)); })
@@ -247,6 +240,13 @@ DeviceArray DeviceArray::make(ElementType type, std::vector<std::int64_t> shape)
   return array;
 }
 
+DeviceArray DeviceArray::copy() const {
+  cuda::require("DeviceArray.copy");
+  DeviceArray result = make(type, shape);
+  if (bytes() > 0) cuda::copy(result.data, data, static_cast<std::size_t>(bytes()));
+  return result;
+}
+
 std::int64_t DeviceArray::size() const {
   return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }
@@ -276,7 +276,7 @@ DeviceArray in_c_order(const char* op, std::shared_ptr<DeviceMemory> memory, Ele
   lent.memory->admit(static_cast<char*>(lent.data) + lowest * bytes_of(type), (highest - lowest + 1) * bytes_of(type));
   const bool aligned = reinterpret_cast<std::uintptr_t>(lent.data) % static_cast<std::size_t>(bytes_of(type)) == 0;
   if (contiguous && aligned) return lent;
-  if (contiguous) return copy_of(lent);
+  if (contiguous) return lent.copy();
   if (!aligned) refuse(op, "numbers at multiples of their size in memory", "an array in between");
   DeviceArray result = DeviceArray::make(type, lent.shape);
   cuda::gather_strided(result.data, lent.data, static_cast<std::size_t>(bytes_of(type)), lent.shape, strides);

@@ -84,6 +84,8 @@ struct DeviceArray {
   // New and uninitialised.
   static DeviceArray make(ElementType type, std::vector<std::int64_t> shape);
 
+  DeviceArray copy() const;
+
   std::int64_t size() const;
   std::int64_t bytes() const { return size() * bytes_of(type); }
 };

@@ -134,12 +134,6 @@ Lending on_device(const DeviceArray& array, std::uint64_t flags) {
   return {array.memory, array.data, array.type, array.shape, own_device(), flags};
 }
 
-DeviceArray copy_of(const DeviceArray& array) {
-  DeviceArray result = DeviceArray::make(array.type, array.shape);
-  if (array.bytes() > 0) cuda::copy(result.data, array.data, static_cast<std::size_t>(array.bytes()));
-  return result;
-}
-
 Lending lend(const DeviceArray& array, const py::object& stream, const py::object& dl_device, const py::object& copy) {
   if (!copy.is_none() && !py::isinstance<py::bool_>(copy)) {
     throw py::type_error(std::string(kTo) + ": expected copy to be True, False or None, got " +
@@ -147,7 +141,7 @@ Lending lend(const DeviceArray& array, const py::object& stream, const py::objec
   }
   const dlpack::Device wanted = dl_device.is_none() ? own_device() : device_of(kTo, dl_device);
   if (same(wanted, own_device())) {
-    Lending lending = copy.is(py::bool_(true)) ? on_device(copy_of(array), dlpack::kIsCopied) : on_device(array, 0);
+    Lending lending = copy.is(py::bool_(true)) ? on_device(array.copy(), dlpack::kIsCopied) : on_device(array, 0);
     if (emulated()) {
       if (!stream.is_none()) refuse(kTo, "stream None for memory of the CPU", std::string(py::repr(stream)));
       cuda::synchronize();
