@@ -53,9 +53,10 @@ def test_the_articles_cell_in_the_readme_is_lenet():
 def test_convlet_help_lists_the_commands_of_the_readme():
     done = subprocess.run([sys.executable, "-m", "convlet", "--help"], capture_output=True, text=True)
     assert done.returncode == 0
-    for command in ("train", "sweep", "evaluate", "predict", "info"):
+    names = {"train", "sweep", "evaluate", "predict", "detect", "export", "info"}
+    for command in names:
         assert re.search(rf"^  {command} ", done.stdout, re.MULTILINE)
-    assert {line.split()[1] for line in COMMANDS} == {"train", "sweep", "evaluate", "predict", "info"}
+    assert {line.split()[1] for line in COMMANDS} == names
 
 
 @pytest.mark.parametrize("line", COMMANDS)
