@@ -25,69 +25,33 @@
 #include "cuda/kernels/activation.cuh"
 #include "cuda/kernels/device.cuh"
 #include "cuda/kernels/pack.cuh"
+#include "cuda/kernels/piece.cuh"
 #include "cuda/kernels/tile_shape.h"
 #include "cuda/runtime.h"
 
 namespace convlet::cuda {
 
-constexpr int kDepth = 16;     // steps of a chunk
-constexpr int kThreads = 128;  // of a block
-constexpr std::int64_t kMostBlocks =
-    1 << 14;  // of a launch, some 120 a multiprocessor; beyond, blocks take several tiles
+constexpr int kDepth = 16;                     // steps of a chunk
+constexpr int kThreads = 128;                  // of a block
+constexpr std::int64_t kMostBlocks = 1 << 14;  // of a launch; beyond, blocks take several tiles
 constexpr std::uint32_t kSkipped = 0x7fc5719du, kNan = 0x7fffffffu;
+
+// Blocks fewer on a multiprocessor, where the compiler would spill registers otherwise: for Blackwell it takes more.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ > 900
+constexpr int kWider = 1;
+#else
+constexpr int kWider = 0;
+#endif
 
 enum class Order { Steps, Outputs };  // along which an operand lies in memory, and neighbouring threads read it
 enum class Along { Rows, Columns };   // an axis of the outputs
-
-struct Linear3 {  // offset of an index of three digits
-  std::int64_t outer, middle, inner;
-};
-
-struct Digits {
-  std::int64_t outer;
-  int middle, inner;
-};
-
-__device__ __forceinline__ std::int64_t offset(const Linear3& f, const Digits& d) {
-  return d.outer * f.outer + d.middle * f.middle + d.inner * f.inner;
-}
-
-__device__ __forceinline__ Digits digits_of(std::int64_t index, int middle, int inner) {
-  const std::int64_t rows = index / inner;
-  return {rows / middle, static_cast<int>(rows % middle), static_cast<int>(index % inner)};
-}
-
-// One product of a launch. Offsets are in floats.
-struct Piece {
-  std::int64_t m, n;
-  const float *a, *b, *start;  // start: null for zeros
-  float* c;
-  std::int64_t a_m, c_m;                         // from row to row
-  std::int64_t b_first, c_first;                 // of column 0
-  int n_middle, n_inner;                         // digits of a column; at least 1
-  Linear3 b_n, c_n;                              // of a column
-  Linear3 a_k, b_k;                              // of a step
-  int row, row_n, row_k, row_limit;              // bounded: a step is in the chain of a column where
-  int column, column_n, column_k, column_limit;  // 0 <= row + row_n middle(n) + row_k middle(k) < row_limit, and so on
-  std::int64_t index;                            // whatever tells its parts apart from those of other pieces
-  std::int64_t parts;                            // of every chain
-};
-
-// Steps between two cuts of the chains: `count` steps from `first` on, in digits of these sizes (at least 1).
-struct Part {
-  std::int64_t first, count;
-  int middle, inner;
-  std::int64_t a, b;  // what the first digits add to the offsets
-  int row, column;    // and to the bounds
-};
 
 template <int M, int N, int RowsOfThread, int ColumnsOfThread>
 struct Tile {
   static constexpr int kM = M, kN = N, kRows = RowsOfThread, kColumns = ColumnsOfThread;
   static constexpr int kAcross = N / ColumnsOfThread, kDown = M / RowsOfThread;  // threads
   static constexpr int kRowVector = kRows < 4 ? kRows : 4, kColumnVector = kColumns < 4 ? kColumns : 4;
-  static constexpr int kBlocks =
-      kRows * kColumns > 32 ? 2 : 3;  // of a multiprocessor, at least: so that no register is spilled
+  static constexpr int kBlocks = (kRows * kColumns > 32 ? 3 : 4) - kWider;  // of a multiprocessor
   static_assert(kAcross * kDown == kThreads, "one thread for each block of outputs");
 
   // A thread's outputs lie in vectors of up to four, far apart: so the threads of a warp read shared memory without
