@@ -85,10 +85,10 @@ def _train(
         device = resolve_device(device)
         _check_image(settings)
         folder = out or new_folder(Path(settings.data).name)
-        if first:
-            check_folder(folder)
         train_set = load(settings.data, True, settings.data_dir, settings.image, settings.train_size)
         test_set = load(settings.data, False, settings.data_dir, settings.image)
+        if first:
+            check_folder(folder)
         channels, *size = train_set.images.shape[1:]
         recipe = recipes.get(settings.recipe)
         net = recipe.net(channels, len(train_set.classes), size).initialize(recipe.scheme, settings.seed)

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .canvas import blank, saved
 
 if TYPE_CHECKING:
-    from ..sweeps import Table
     from .picture import Picture
 
 __all__ = ["sweep"]
+
+
+class Result(Protocol):
+    """What is drawn of one net."""
+
+    @property
+    def figures(self) -> object: ...
+    @property
+    def epochs(self) -> Sequence[Mapping[str, Any]]: ...
+
+
+class Table(Protocol):
+    """The nets by learning rate and batch size, as :class:`convlet.sweeps.Table` has them."""
+
+    def members(self) -> Mapping[tuple[float, int], Sequence[Result]]: ...
 
 
 def sweep(table: Table, path: str | os.PathLike[str] | None = None) -> Picture:
