@@ -173,28 +173,29 @@ struct Engine::State {
       graphs.splice(graphs.begin(), graphs, at);
       return at->second;
     }
-    graphs.emplace_front(key, Graph(stream(), queue));
+    graphs.emplace_front(key, Graph(recorder.get(), queue));
     if (graphs.size() > kGraphs) graphs.pop_back();
     return graphs.front().second;
   }
 
-  void queue_evaluation(const Source& source, std::int64_t count, const CrossEntropyLoss& loss) {
+  void queue_evaluation(Stream stream, const Source& source, std::int64_t count, const CrossEntropyLoss& loss) {
     const LossBuffers buffers{losses.data(), nullptr, divisor.data(), sums.data()};
-    passes->infer(stream(), source, count, parameters.data(), outputs.data());
-    gather(stream(), source, count, nullptr, targets.data());
-    cross_entropy(stream(), loss, {count, plan.output().image.channels, 1}, outputs.data(), targets.data(), buffers);
-    finish_step(stream(), cursor.data(), count, Reduction::Sum, divisor.data(), sums.data(), totals.data());
+    passes->infer(stream, source, count, parameters.data(), outputs.data());
+    gather(stream, source, count, nullptr, targets.data());
+    cross_entropy(stream, loss, {count, plan.output().image.channels, 1}, outputs.data(), targets.data(), buffers);
+    finish_step(stream, cursor.data(), count, Reduction::Sum, divisor.data(), sums.data(), totals.data());
   }
 
-  void queue_step(const Source& source, std::int64_t count, const CrossEntropyLoss& loss, const Optimizer& optimizer) {
-    begin_step(bookkeeping.fork(stream()), cursor.data(), rates.data(), now.data());
-    passes->gradients(stream(), source, count, parameters.data(), batch_loss(loss), gradients.data());
-    bookkeeping.join(stream());
-    finish_step(bookkeeping.fork(stream()), cursor.data(), count, loss.reduction, divisor.data(), sums.data(),
+  void queue_step(Stream stream, const Source& source, std::int64_t count, const CrossEntropyLoss& loss,
+                  const Optimizer& optimizer) {
+    begin_step(bookkeeping.fork(stream), cursor.data(), rates.data(), now.data());
+    passes->gradients(stream, source, count, parameters.data(), batch_loss(loss), gradients.data());
+    bookkeeping.join(stream);
+    finish_step(bookkeeping.fork(stream), cursor.data(), count, loss.reduction, divisor.data(), sums.data(),
                 totals.data());
-    update(stream(), optimizer, now.data(), gradients.data(), plan.parameters, parameters.data(), moments.data(),
+    update(stream, optimizer, now.data(), gradients.data(), plan.parameters, parameters.data(), moments.data(),
            moments.data() + (optimizer.kind == OptimizerKind::Adam ? plan.parameters : 0));
-    bookkeeping.join(stream());
+    bookkeeping.join(stream);
   }
 
   // Images of a batch whose activations take about a gibibyte at most.
@@ -216,6 +217,7 @@ struct Engine::State {
   Memory<StepRates> rates, now{1};
   Memory<DeviceTotals> totals{1};
   Branch bookkeeping;
+  OwnStream recorder;
   std::list<std::pair<Key, Graph>> graphs;  // the last used first
 };
 
@@ -285,8 +287,8 @@ bool Engine::evaluate(const float* parameters, const DataSet& data, const CrossE
       if (patience.stop()) return false;
     }
     const std::int64_t count = std::min(batch, data.count() - first);
-    s.graph(key_of(Work::Evaluate, 1, count, source, on_device, {}), [&](Stream) {
-       s.queue_evaluation(source, count, on_device);
+    s.graph(key_of(Work::Evaluate, 1, count, source, on_device, {}), [&](Stream stream) {
+       s.queue_evaluation(stream, source, count, on_device);
      }).launch(stream());
   }
   s.add_to(totals, before);
@@ -347,8 +349,8 @@ bool Engine::train(float* parameters, float* state, const DataSet& data, const T
   source.order = s.order.data();
   source.cursor = s.cursor.data();
   const auto launch = [&](int unrolled, std::int64_t count) {
-    s.graph(key_of(Work::Train, unrolled, count, source, loss, training.optimizer), [&](Stream) {
-       for (int i = 0; i < unrolled; ++i) s.queue_step(source, count, loss, training.optimizer);
+    s.graph(key_of(Work::Train, unrolled, count, source, loss, training.optimizer), [&](Stream stream) {
+       for (int i = 0; i < unrolled; ++i) s.queue_step(stream, source, count, loss, training.optimizer);
      }).launch(stream());
   };
   // Two launches wait on the device, so that it never idles and a wish to stop is heard soon: the first step is timed,

@@ -8,9 +8,23 @@
 
 namespace convlet::cuda {
 
+// A stream of one's own.
+class OwnStream {
+ public:
+  OwnStream() { check("creation of a stream", cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
+  OwnStream(const OwnStream&) = delete;
+  OwnStream& operator=(const OwnStream&) = delete;
+  ~OwnStream() { cudaStreamDestroy(stream_); }
+  Stream get() const { return stream_; }
+
+ private:
+  Stream stream_ = nullptr;
+};
+
 class Graph {
  public:
-  // Records what queue(stream) queues, on that stream and on the branches that it forks and joins.
+  // Records what queue(stream) queues, on that stream and on the branches that it forks and joins. Nobody else may
+  // queue on the stream meanwhile: it would be recorded too.
   template <class Queue>
   Graph(Stream stream, Queue&& queue) {
     check("begin of a graph", cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
@@ -60,23 +74,18 @@ class Event {
 // A second stream beside a main one: work between fork and join may run at the same time as the main stream's.
 class Branch {
  public:
-  Branch() { check("creation of a stream", cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
-  Branch(const Branch&) = delete;
-  Branch& operator=(const Branch&) = delete;
-  ~Branch() { cudaStreamDestroy(stream_); }
-
   Stream fork(Stream main) {
     forked_.record(main);
-    forked_.hold(stream_);
-    return stream_;
+    forked_.hold(stream_.get());
+    return stream_.get();
   }
   void join(Stream main) {
-    joined_.record(stream_);
+    joined_.record(stream_.get());
     joined_.hold(main);
   }
 
  private:
-  Stream stream_ = nullptr;
+  OwnStream stream_;
   Event forked_, joined_;
 };
 

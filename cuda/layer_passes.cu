@@ -5,6 +5,7 @@
 #include "cuda/memory.h"
 #include "cuda/ops.h"
 #include "cuda/passes.h"
+#include "cuda/runtime.h"
 
 namespace convlet::cuda {
 namespace {
@@ -67,7 +68,10 @@ class LayerPasses : public Passes {
     const float* x = input_.data();
     std::size_t last = plan_.stages.size();  // the layer that writes the network's output
     while (last > 0 && is_alias(plan_.stages[last - 1])) --last;
-    if (outputs && last == 0) copy(outputs, x, static_cast<std::size_t>(count * plan_.input().image.size()) * 4);
+    if (outputs && last == 0) {
+      const auto bytes = static_cast<std::size_t>(count * plan_.input().image.size()) * sizeof(float);
+      check("copy", cudaMemcpyAsync(outputs, x, bytes, cudaMemcpyDeviceToDevice, stream));
+    }
     for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
       const Stage& stage = plan_.stages[i];
       if (is_alias(stage)) continue;

@@ -70,7 +70,9 @@ class PyCudaEngine {
 
   void train(py::array parameters, py::array state, const py::array& images, const py::array& labels,
              const py::array& order, std::int64_t batch_size, const py::array& learning_rates,
-             const py::dict& optimizer, const py::dict& loss, py::array totals, const py::object& progress) {
+             const py::dict& optimizer, const py::dict& loss, py::array totals, const py::object& progress,
+             const py::object& team) {
+    if (!team.is_none()) refuse(RunArguments::kOp, "one process on a GPU", "a team");
     arguments_.parameters(parameters);
     float* p = write(RunArguments::kOp, "parameters", parameters);
     cuda::Training training{};
@@ -166,7 +168,7 @@ void bind_cuda_engine(py::module_& m) {
            py::arg("labels"), py::arg("loss"), py::arg("gradients"))
       .def("train", &PyCudaEngine::train, py::arg("parameters"), py::arg("state"), py::arg("images"), py::arg("labels"),
            py::arg("order"), py::arg("batch_size"), py::arg("learning_rates"), py::arg("optimizer"), py::arg("loss"),
-           py::arg("totals"), py::arg("progress").none(true));
+           py::arg("totals"), py::arg("progress").none(true), py::arg("team").none(true) = py::none());
 }
 
 }  // namespace convlet::bindings

@@ -235,6 +235,7 @@ class CudaEngine:
         loss: Mapping[str, Any],
         totals: NDArray[np.float64],
         progress: Callable[[], object] | None,
+        team: _Team | None = None,
     ) -> None: ...
     def forget(self) -> None: ...
 

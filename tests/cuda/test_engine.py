@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
-from convlet import nn
+from convlet import _core, nn
 from cuda_runs import LOSS, assert_gradients_agree, cuda_run, gradients, losses
 from engine_run import ADAM, CROSS_ENTROPY, SGD, EngineRun
 from networks import LENET, NETWORKS, RELU_MAX_POOL, Network, random_network
@@ -297,3 +299,29 @@ def test_arrays_of_other_shapes_are_refused(device: str, change: str):
         labels = labels[:3]
     with pytest.raises(ValueError, match=f"engine: expected {change} of shape"):
         gradients(run, images, labels)
+
+
+def test_layers_that_only_rename_their_input(device: str):
+    net = nn.Sequential(nn.Flatten())
+    images = np.arange(24, dtype=np.float32).reshape(2, 1, 3, 4)
+    engine = _core.CudaEngine(net.plan((1, 3, 4)))
+    assert_same_bits(engine.forward(np.empty(0, np.float32), images), images.reshape(2, 12))
+
+
+def test_other_threads_may_queue_work_while_an_engine_trains(device: str):
+    """What they queue meanwhile is done, and not recorded into the engine's graphs."""
+    from convlet import cuda, functional
+
+    network = NETWORKS[3]
+    net, (images, labels) = network.make(), network.data(60)
+    alone, beside = cuda_run(net, network.input_shape), cuda_run(net, network.input_shape)
+    alone.train(images, labels, 4, 0.05)
+    x, results = cuda.array(np.linspace(-2, 2, 50, dtype=np.float32)), []
+    thread = threading.Thread(target=lambda: results.extend(functional.tanh(x) for _ in range(40)))
+    thread.start()
+    beside.train(images, labels, 4, 0.05)
+    thread.join()
+    assert_same_bits(beside.parameters, alone.parameters)
+    assert len(results) == 40
+    for result in results:
+        assert_same_bits(result.to_numpy(), functional.tanh(x.to_numpy()))

@@ -229,11 +229,8 @@ class Trainer:
         state, optimizer = self.optimizer.state_arrays(parameters.size), self.optimizer.spec()
         work = case.images, case.labels, order[epoch.images :], batch_size, rates
         try:
-            run = parameters, state, *work, optimizer, self.loss.spec(), epoch.totals, tick
-            if isinstance(engine, _core.CudaEngine) or self.team.size == 1:
-                engine.train(*run)
-            else:
-                engine.train(*run, self.team)
+            team = self.team if self.team.size > 1 else None
+            engine.train(parameters, state, *work, optimizer, self.loss.spec(), epoch.totals, tick, team)
         finally:
             epoch.seconds = time.perf_counter() - started
             self.optimizer.steps_done = epoch.steps_before + int(epoch.totals[0])
