@@ -31,6 +31,7 @@ class Settings:
     lr: float
     seed: int
     train_size: int | None
+    model: str | None = None
 
     def note(self) -> dict[str, str]:
         """The settings as text, for the notes of a checkpoint."""
@@ -49,6 +50,7 @@ def resolve(given: Mapping[str, Any]) -> Settings:
         lr=given["lr"] or recipe.lr,
         seed=given["seed"] or 0,
         train_size=given["train_size"],
+        model=given["model"],
     )
 
 
@@ -64,9 +66,12 @@ def resolve_again(given: Mapping[str, Any], checkpoint: Checkpoint, path: Path) 
         settings = Settings(**own)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected a checkpoint by convlet train, got one by others") from error
-    changes = {name: value for name, value in given.items() if value is not None and value != own[name]}
+    kept = asdict(settings)
+    changes = {name: value for name, value in given.items() if value is not None and value != kept[name]}
     for name, value in changes.items():
         if name not in _FREE:
             option = name.replace("_", "-")
-            raise click.UsageError(f"--{option} {value}: the run in {path.parent} has --{option} {own[name]}")
+            raise click.UsageError(
+                f"--{option} {value}: the run in {path.parent} has --{option} {kept[name]}"
+            )
     return replace(settings, **changes)

@@ -13,18 +13,20 @@ import click
 from .. import _core, nn, optim, plots, recipes
 from .._device import resolve_device
 from .._files import check_folder
+from ..callbacks import PlateauDoctor
 from ..checkpoint import Checkpoint, SavedNet, describe, load_checkpoint, save_checkpoint, save_net
 from ..datasets import Dataset
 from ..history import History, Row
+from ..models import load_model
 from ..trainer import Trainer
 from . import options
 from .data import background, data, load
+from .model import image_shape, made, model
 from .progress import display
 from .settings import Settings, resolve, resolve_again
 
 __all__ = ["train"]
 
-_IMAGE = (1, 28, 28)  # what LeNet takes
 _CHECKPOINT = "checkpoint.safetensors"
 
 
@@ -35,6 +37,7 @@ _CHECKPOINT = "checkpoint.safetensors"
 @click.option("--epochs", metavar="N", type=options.POSITIVE, help="Passes over the training images.")
 @click.option("--batch-size", metavar="N", type=options.POSITIVE, help="Images a step.")
 @click.option("--lr", metavar="X", type=float, callback=options.finite, help="Learning rate.")
+@model
 @options.device
 @options.threads
 @click.option("--seed", metavar="N", type=click.IntRange(0, 2**64 - 1), help="Of the weights and the order.")
@@ -42,7 +45,7 @@ _CHECKPOINT = "checkpoint.safetensors"
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Where the files go.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out where it stopped.")
 def train(device: str, threads: int | None, out: Path | None, resume: bool, **given: Any) -> None:
-    """Train the article's LeNet.
+    """Train the article's LeNet, or another net.
 
     Keeps its weights, figures and curves. Without options it follows the recipe d2l (10 epochs, batches of
     256, learning rate 0.9, seed 0) on the built-in digits, into runs/<time>-<data>.
@@ -57,19 +60,25 @@ def train(device: str, threads: int | None, out: Path | None, resume: bool, **gi
         folder, checkpoint = out, load_checkpoint(out / _CHECKPOINT)
         settings = resolve_again(given, checkpoint, out / _CHECKPOINT)
     check_folder(folder)
-    train_set = load(settings.data, True, settings.data_dir, _IMAGE, settings.train_size)
-    test_set = load(settings.data, False, settings.data_dir, _IMAGE)
-    net = nn.LeNet(train_set.images.shape[1], len(train_set.classes))
-    net.initialize(recipes.get(settings.recipe).scheme, settings.seed)
+    source = None if settings.model is None or resume else load_model(settings.model)
+    image = image_shape(source, checkpoint)
+    train_set = load(settings.data, True, settings.data_dir, image, settings.train_size)
+    test_set = load(settings.data, False, settings.data_dir, image)
+    net = made(source, checkpoint, train_set, settings)
     trainer = Trainer(net, optim.SGD(settings.lr), nn.CrossEntropyLoss(), device, threads)
     looks = {"data": settings.data, "background": background(train_set.images)}
     saved = SavedNet(net, train_set.images.shape[1:], train_set.classes, looks)
     click.echo(
-        f"LeNet, {net.parameter_count:,} parameters; {train_set.name}, {len(train_set):,} images to train on "
-        f"and {len(test_set):,} to test with; {_machine(device, threads)}"
+        f"{_title(settings)}, {net.parameter_count:,} parameters; "
+        f"{train_set.name}, {len(train_set):,} images to train on and {len(test_set):,} to test with; "
+        f"{_machine(device, threads)}"
     )
     _fit(trainer, train_set, test_set, settings, folder, checkpoint, {**describe(saved), **settings.note()})
     _finish(trainer.history, saved, settings, folder)
+
+
+def _title(settings: Settings) -> str:
+    return "LeNet" if settings.model is None else Path(settings.model).name
 
 
 def _machine(device: str, threads: int | None) -> str:
@@ -116,6 +125,7 @@ def _fit(
                 resume=checkpoint,
                 on_epoch=on_epoch,
                 on_progress=shown.on_progress,
+                callbacks=[PlateauDoctor(train_set, lambda text: click.echo(text, err=True))],
             )
     except KeyboardInterrupt:
         if trainer.history.config:  # else it had not begun, and there is nothing new to keep

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ from ..history import History, Row
 from ..nn import CrossEntropyLoss, Sequential
 from ..nn.engines import Engine, machine_of
 from ..optim import Optimizer
-from .case import Case, Data, case_of
+from .callback import Callback, callbacks_of, running
+from .case import Case, Data, cases_of
 from .epoch import Epoch, Progress, epoch_order
 
 __all__ = ["Trainer"]
@@ -71,7 +72,7 @@ class Trainer:
     def fit(
         self,
         train: Data,
-        validation: Data | None = None,
+        validation: Data | SupportsFloat | None = None,
         epochs: int = 10,
         batch_size: int = 256,
         seed: int = 0,
@@ -80,13 +81,15 @@ class Trainer:
         resume: Checkpoint | None = None,
         on_epoch: Callable[[Row], object] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> History:
         """Train on every image once an epoch, and test after each epoch.
 
         Args:
             train: a data set, or ``(images, labels)``: uint8 or floating-point images as the net takes them,
                 and an integer label for each.
-            validation: what to test with.
+            validation: what to test with; or a share of ``train``, as 0.1, that is set apart for it, from
+                each class alike and at random from ``seed`` (:func:`convlet.datasets.stratified_split`).
             epochs: how many in all; a resumed run makes those that are missing.
             batch_size: images a step; the last batch of an epoch may be smaller.
             seed: of the order of the images, :func:`epoch_order`.
@@ -95,6 +98,8 @@ class Trainer:
                 the same bits as if the run had never stopped.
             on_epoch: called with each new row; it may call :meth:`checkpoint`.
             on_progress: called about every 50 ms between two steps.
+            callbacks: called after these two, in their order; see :mod:`convlet.callbacks`. A callback, or
+                one of these two, ends the run by raising ``convlet.callbacks.StopTraining``.
 
         Returns:
             The history, which is also :attr:`history`.
@@ -108,32 +113,33 @@ class Trainer:
         """
         epochs, batch_size = integer("fit", "epochs", epochs), integer("fit", "batch_size", batch_size)
         seed, shuffle = integer("fit", "seed", seed, 0, 2**64 - 1), flag("fit", "shuffle", shuffle)
-        case = case_of("train", train, self.net, self.loss)
-        test = None if validation is None else case_of("validation", validation, self.net, self.loss)
+        told = callbacks_of(callbacks, on_epoch, on_progress)
+        case, test = cases_of(train, validation, self.net, self.loss, seed)
         shape, count = case.images.shape[1:], len(case.labels)
-        if test is not None and test.images.shape[1:] != shape:
-            raise ValueError(f"fit: expected validation images of {shape}, got {test.images.shape[1:]}")
         engine = self._engine(shape)
         settings = self._settings(case, batch_size, seed, shuffle)
         self._start(settings, resume)
-        self.history.config = {**settings, "epochs": epochs, "device": self.device, **machine_of(engine)}
+        tested_with = {"validation_images": 0 if test is None else len(test.labels)}
+        machine = {"device": self.device, **machine_of(engine)}
+        self.history.config = {**settings, **tested_with, "epochs": epochs, **machine}
         steps = -(-count // batch_size)
         started = time.perf_counter() - self.history.total_seconds
         try:
-            while (number := len(self.history)) < epochs:
-                if self._epoch.number != number:
-                    self._epoch = Epoch(number, self.optimizer.steps_done)
-                order = epoch_order(count, seed, number) if shuffle else np.arange(count)
-                first, stop = number * steps + int(self._epoch.totals[0]), (number + 1) * steps
-                rates = self.optimizer.learning_rates(first, stop - first, epochs * steps, steps)
-                with self.net.flat_parameters() as parameters:
-                    self._train(engine, parameters, case, order, batch_size, rates, on_progress)
-                    tested = test and self._test(engine, parameters, test)
-                row = self._epoch.row(case, tested)
-                self.history.append(row)  # from here on the epoch is over, wherever an interrupt comes
-                self.history.total_seconds = time.perf_counter() - started
-                if on_epoch is not None:
-                    on_epoch(row)
+            with running(self, told):
+                while (number := len(self.history)) < epochs:
+                    if self._epoch.number != number:
+                        self._epoch = Epoch(number, self.optimizer.steps_done)
+                    order = epoch_order(count, seed, number) if shuffle else np.arange(count)
+                    first, stop = number * steps + int(self._epoch.totals[0]), (number + 1) * steps
+                    rates = self.optimizer.learning_rates(first, stop - first, epochs * steps, steps)
+                    with self.net.flat_parameters() as parameters:
+                        self._train(engine, parameters, case, order, batch_size, rates, told)
+                        tested = test and self._test(engine, parameters, test)
+                    row = self._epoch.row(case, tested)
+                    self.history.append(row)  # from here on the epoch is over, wherever an interrupt comes
+                    self.history.total_seconds = time.perf_counter() - started
+                    for callback in told:
+                        callback.on_epoch(row, self)
         finally:
             self.history.total_seconds = time.perf_counter() - started
         return self.history
@@ -167,7 +173,7 @@ class Trainer:
         order: Labels,
         batch_size: int,
         rates: NDArray[np.float64],
-        on_progress: Callable[[Progress], object] | None,
+        callbacks: Sequence[Callback],
     ) -> None:
         """What is left of the epoch, in one call of the engine."""
         epoch, within = self._epoch, self.history.within
@@ -182,8 +188,8 @@ class Trainer:
             last = max(epoch.number, within[-1][0] if within else 0.0)
             if progress.images < len(order) and int(_POINTS * done) > int(_POINTS * last):
                 within.append((done, progress.train_loss, progress.train_accuracy))
-            if on_progress is not None:
-                on_progress(progress)
+            for callback in callbacks:
+                callback.on_progress(progress, self)
 
         state, optimizer = self.optimizer.state_arrays(parameters.size), self.optimizer.spec()
         work = case.images, case.labels, order[epoch.images :], batch_size, rates

@@ -1,0 +1,65 @@
+"""``--model FILE``: the net of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from .. import nn, recipes
+from ..checkpoint import Checkpoint, net_from_json
+from ..datasets import Dataset
+from ..models import Model
+from .settings import Settings
+
+__all__ = ["image_shape", "made", "model"]
+
+_LENET_IMAGE = (1, 28, 28)
+
+
+def _absolute(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    return None if value is None else str(Path(value).resolve())  # a run goes on from any folder
+
+
+model = click.option(
+    "--model",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    callback=_absolute,
+    help="Another net than LeNet: FILE.toml describes its layers; FILE.py is a program of yours that defines "
+    "net or build(), and is RUN with all that you may do on this machine.",
+)
+"""``--model FILE``."""
+
+
+def image_shape(source: Model | None, checkpoint: Checkpoint | None) -> tuple[int, ...]:
+    """What pictures of a folder are brought to."""
+    if checkpoint is not None and "input_shape" in checkpoint.notes:
+        return tuple(json.loads(checkpoint.notes["input_shape"]))
+    return _LENET_IMAGE if source is None else source.input_shape
+
+
+def made(
+    source: Model | None, checkpoint: Checkpoint | None, train_set: Dataset, settings: Settings
+) -> nn.Sequential:
+    """The net of a run: LeNet, that of a file, or the one in the checkpoint of a run that goes on.
+
+    Raises:
+        TypeError: a program that makes no net.
+        ValueError: a net that does not fit the data.
+    """
+    classes, image = len(train_set.classes), train_set.images.shape[1:]
+    if checkpoint is not None and settings.model is not None:
+        return net_from_json(checkpoint.notes["net"])
+    if source is None:
+        net: nn.Sequential = nn.LeNet(image[0], classes)
+    elif image != source.input_shape:
+        raise ValueError(
+            f"{source.path}: expected a net for images of {image}, as {train_set.name} has, got one for "
+            f"{source.input_shape}"
+        )
+    else:
+        net = source.build(classes)
+    scheme = source and source.scheme
+    return net.initialize(scheme or recipes.get(settings.recipe).scheme, settings.seed)
