@@ -19,6 +19,7 @@ from .trainer.case import cases_of
 __all__ = ["LearningRates", "find_learning_rate"]
 
 _MEMORY = 0.9  # of the smoothed loss: about ten steps
+_LEARNS = 0.99  # of the loss of guessing
 _DIVERGED = 4.0  # times the smallest loss so far; fastai's limit
 
 
@@ -29,7 +30,7 @@ class LearningRates:
     Attributes:
         rates: the learning rates that were tried, ascending, (S,).
         losses: the smoothed loss before the step with each, (S,), in nats.
-        suggestion: where the loss fell fastest, a rate to begin with; ``None`` if it never fell.
+        suggestion: where the loss fell fastest, a rate to begin with; ``None`` if it did not fall.
     """
 
     rates: NDArray[np.float64]
@@ -53,7 +54,10 @@ def find_learning_rate(
     Step s of S has the rate ``low * (high / low) ** (s / (S - 1))``. The loss of a batch is smoothed by
     ``a[s] = 0.9 a[s-1] + 0.1 loss[s]``, divided by ``1 - 0.9 ** (s + 1)``. The test ends early once it is
     no finite number, or above four times its smallest value. The suggestion is the rate at which the smoothed
-    loss falls fastest over the logarithm of the rate, before its smallest value.
+    loss falls fastest over the logarithm of the rate, by the slope of a line through a tenth of the steps
+    around it, between the first tenth of the steps and the smallest loss. There is none for a net that does
+    not get below the loss of guessing, ln K for K classes, as the article's sigmoid LeNet in so few steps:
+    what falls there is only the surplus of its first weights.
 
     The net and the optimizer stay as they are: copies of them are trained, on the CPU. A schedule of the
     optimizer is not looked at.
@@ -111,13 +115,21 @@ def find_learning_rate(
     if not losses:
         raise ValueError(f"{op}: expected a finite loss to start with, got {value}")
     tried, seen = rates[: len(losses)], np.array(losses)
-    return LearningRates(tried, seen, _suggestion(tried, seen))
+    (classes,) = net.plan(case.images.shape[1:]).output_shape
+    guessing = math.log(classes) if loss.reduction == "mean" else math.inf
+    learns = seen.min() < _LEARNS * guessing
+    return LearningRates(tried, seen, _suggestion(tried, seen, count) if learns else None)
 
 
-def _suggestion(rates: NDArray[np.float64], losses: NDArray[np.float64]) -> float | None:
-    """Where the loss falls fastest over the logarithm of the rate, before it is smallest."""
-    falling = int(losses.argmin()) + 1
-    if falling < 2:
+def _suggestion(rates: NDArray[np.float64], losses: NDArray[np.float64], steps: int) -> float | None:
+    """Where the loss falls fastest over the logarithm of the rate."""
+    settled, lowest, half = steps // 10, int(losses.argmin()), max(1, steps // 20)
+    if lowest <= settled:
         return None
-    slopes = np.gradient(losses[:falling], np.log(rates[:falling]))
-    return float(rates[slopes.argmin()])
+    logs = np.log(rates)
+    slopes = []
+    for step in range(settled, lowest + 1):
+        around = slice(max(0, step - half), min(lowest, step + half) + 1)
+        slopes.append(float(np.polyfit(logs[around], losses[around], 1)[0]))
+    steepest = int(np.argmin(slopes))
+    return float(rates[settled + steepest]) if slopes[steepest] < 0 else None
