@@ -19,7 +19,7 @@ from .trainer.case import cases_of
 __all__ = ["LearningRates", "find_learning_rate"]
 
 _MEMORY = 0.9  # of the smoothed loss: about ten steps
-_LEARNS = 0.99  # of the loss of guessing
+_LEARNS = 0.95  # of the loss of guessing; no batch of a net that guesses has less
 _DIVERGED = 4.0  # times the smallest loss so far; fastai's limit
 
 
@@ -55,9 +55,9 @@ def find_learning_rate(
     ``a[s] = 0.9 a[s-1] + 0.1 loss[s]``, divided by ``1 - 0.9 ** (s + 1)``. The test ends early once it is
     no finite number, or above four times its smallest value. The suggestion is the rate at which the smoothed
     loss falls fastest over the logarithm of the rate, by the slope of a line through a tenth of the steps
-    around it, between the first tenth of the steps and the smallest loss. There is none for a net that does
-    not get below the loss of guessing, ln K for K classes, as the article's sigmoid LeNet in so few steps:
-    what falls there is only the surplus of its first weights.
+    around it, between the first tenth of the steps and the smallest loss. There is none for a net
+    whose loss on no batch gets below that of guessing, ln K for K classes, as the article's sigmoid LeNet in
+    so few steps: what falls there is only the surplus of its first weights.
 
     The net and the optimizer stay as they are: copies of them are trained, on the CPU. A schedule of the
     optimizer is not looked at.
@@ -99,7 +99,7 @@ def find_learning_rate(
     per_epoch = -(-len(case.labels) // batch)
     rates = np.geomspace(first, last, count)
     losses: list[float] = []
-    mean = 0.0
+    mean, lowest = 0.0, math.inf
     for step, rate in enumerate(rates.tolist()):
         epoch, place = divmod(step, per_epoch)
         if place == 0:
@@ -111,13 +111,14 @@ def find_learning_rate(
         if not math.isfinite(smoothed) or smoothed > _DIVERGED * min(losses, default=math.inf):
             break
         losses.append(smoothed)
+        lowest = min(lowest, value)
         stepped.step(trained.parameters(), gradients, rate)
     if not losses:
         raise ValueError(f"{op}: expected a finite loss to start with, got {value}")
     tried, seen = rates[: len(losses)], np.array(losses)
     (classes,) = net.plan(case.images.shape[1:]).output_shape
     guessing = math.log(classes) if loss.reduction == "mean" else math.inf
-    learns = seen.min() < _LEARNS * guessing
+    learns = lowest < _LEARNS * guessing
     return LearningRates(tried, seen, _suggestion(tried, seen, count) if learns else None)
 
 

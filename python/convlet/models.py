@@ -72,8 +72,12 @@ class Model:
         net = self.content.get("net")
         if net is None:
             build = self.content["build"]
-            wanted = len(inspect.signature(build).parameters)
-            net = build(self.input_shape, classes) if wanted == 2 else build()
+            arguments = len(inspect.signature(build).parameters)
+            if arguments not in (0, 2):
+                raise TypeError(
+                    f"{self.path}: expected build() or build(input_shape, classes), got {arguments} arguments"
+                )
+            net = build(self.input_shape, classes) if arguments else build()
         if not isinstance(net, nn.Sequential):
             raise TypeError(f"{self.path}: expected a net of type nn.Sequential, got {type(net).__name__}")
         return _checked(net, self, classes)
@@ -93,7 +97,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     """
     name = os.fspath(path)
     if name.endswith(".toml"):
-        text = Path(path).read_text(encoding="utf-8")
+        text = _text(path)
         tables = _tables(text, name)
         return Model(
             name,
@@ -130,6 +134,13 @@ def net_from_toml(
     model = Model(name, shape, _scheme(tables, name), tables, text)
     net = model.build(classes)
     return net if model.scheme is None else net.initialize(model.scheme)
+
+
+def _text(path: str | os.PathLike[str]) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{os.fspath(path)}: expected TOML in UTF-8, got {error}") from error
 
 
 def _tables(text: str, name: str) -> dict[str, Any]:

@@ -107,6 +107,19 @@ def test_a_run_that_was_stopped_within_an_epoch_goes_on_to_the_same_bits(train: 
     assert_same_bits_by_name(again.net.parameters(), whole.net.parameters())
 
 
+def test_a_run_may_be_stopped_before_it_begins(train: Any, trainer_of: Any) -> None:
+    calls: list[Any] = []
+    history = trainer_of().fit(train, callbacks=[Recorder(calls), Raising(StopTraining, "start")])
+    assert len(history) == 0
+    assert [what for _, what, _ in calls] == ["start", "end"]
+
+
+def test_callbacks_behind_one_that_stops_see_the_row_too(train: Any, trainer_of: Any) -> None:
+    calls: list[Any] = []
+    trainer_of().fit(train, epochs=9, callbacks=[Raising(StopTraining, "epoch"), Recorder(calls)])
+    assert [epoch for _, what, epoch in calls if what == "epoch"] == [1, 2]
+
+
 def test_a_plain_function_may_stop_the_run_too(train: Any, trainer_of: Any) -> None:
     def stop(row: Row) -> None:
         raise StopTraining

@@ -196,6 +196,7 @@ def test_a_program_makes_a_net(tmp_path: Path, program: str, shape: tuple[int, .
     "program, error, says",
     [
         ("x = 1", ValueError, "expected a program that defines net or build"),
+        ("build = lambda shape: None", TypeError, r"expected build\(\) or .*, got 1 arguments"),
         ("net = 3", TypeError, "expected a net of type nn.Sequential, got int"),
         ("build = lambda: None", TypeError, "expected a net of type nn.Sequential, got NoneType"),
         (
@@ -218,6 +219,19 @@ def test_a_program_that_makes_no_net_is_told_of(
     path.write_text(f"from convlet import nn\n{program}\n")
     with pytest.raises(error, match=f"{re.escape(str(path))}: {says}"):
         load_model(path).build(10)
+
+
+def test_lazy_layers_of_a_program_see_the_images(tmp_path: Path) -> None:
+    path = tmp_path / "model.py"
+    path.write_text("from convlet import nn\nnet = nn.Sequential(nn.Flatten(), nn.LazyLinear(10))\n")
+    assert load_model(path).build(10).initialize("d2l", 0)[1].weight.shape == (10, 784)
+
+
+def test_a_description_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=f"{re.escape(str(path))}: expected TOML in UTF-8, got"):
+        load_model(path)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:

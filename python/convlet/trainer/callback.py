@@ -12,7 +12,7 @@ from .epoch import Progress
 if TYPE_CHECKING:
     from .trainer import Trainer
 
-__all__ = ["Callback", "StopTraining", "callbacks_of", "running"]
+__all__ = ["Callback", "StopTraining", "callbacks_of", "running", "tell_epoch"]
 
 
 class StopTraining(Exception):  # noqa: N818  (no error: it ends a run as it should end)
@@ -23,9 +23,11 @@ class Callback:
     """What happens at the turns of a run; a subclass overrides what it needs.
 
     A callback ends the run by raising :class:`StopTraining`; what a method returns is not looked at. After
-    ``on_epoch`` the run ends between two epochs, after ``on_progress`` between two steps, within an epoch
-    that has no row. Whatever else a callback raises comes out of :meth:`Trainer.fit`; the net, the optimizer
-    and the history then are those of the last whole step, and :meth:`Trainer.checkpoint` tells how to go on.
+    ``on_epoch`` the run ends between two epochs, once the other callbacks have seen the row; after
+    ``on_progress`` between two steps, within an epoch that has no row.
+
+    Whatever else a callback raises comes out of :meth:`Trainer.fit`. The net, the optimizer and the history
+    then are those of the last whole step, and :meth:`Trainer.checkpoint` tells how to go on.
     """
 
     def on_start(self, trainer: Trainer) -> None:
@@ -85,9 +87,21 @@ def callbacks_of(
     return _Functions(on_epoch, on_progress), *callbacks
 
 
+def tell_epoch(callbacks: Sequence[Callback], row: Row, trainer: Trainer) -> None:
+    """Call ``on_epoch`` of all callbacks, also of those behind one that stops the run."""
+    stop: StopTraining | None = None
+    for callback in callbacks:
+        try:
+            callback.on_epoch(row, trainer)
+        except StopTraining as raised:
+            stop = raised
+    if stop is not None:
+        raise stop
+
+
 @contextmanager
 def running(trainer: Trainer, callbacks: Sequence[Callback]) -> Iterator[None]:
-    """Start all callbacks, let a run stop, and end those that have started, in their order."""
+    """Start all callbacks, and in the end, whatever it is, end those that have started, in their order."""
     started: list[Callback] = []
     broken: BaseException | None = None
     try:
@@ -96,7 +110,7 @@ def running(trainer: Trainer, callbacks: Sequence[Callback]) -> Iterator[None]:
             started.append(callback)
         yield
     except StopTraining:
-        pass
+        raise
     except BaseException as error:
         broken = error
         raise

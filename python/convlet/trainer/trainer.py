@@ -18,7 +18,7 @@ from ..history import History, Row
 from ..nn import CrossEntropyLoss, Sequential
 from ..nn.engines import Engine, machine_of
 from ..optim import Optimizer
-from .callback import Callback, callbacks_of, running
+from .callback import Callback, StopTraining, callbacks_of, running, tell_epoch
 from .case import Case, Data, cases_of
 from .epoch import Epoch, Progress, epoch_order
 
@@ -138,8 +138,9 @@ class Trainer:
                     row = self._epoch.row(case, tested)
                     self.history.append(row)  # from here on the epoch is over, wherever an interrupt comes
                     self.history.total_seconds = time.perf_counter() - started
-                    for callback in told:
-                        callback.on_epoch(row, self)
+                    tell_epoch(told, row, self)
+        except StopTraining:
+            pass
         finally:
             self.history.total_seconds = time.perf_counter() - started
         return self.history
