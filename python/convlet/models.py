@@ -7,7 +7,9 @@ import os
 import re
 import runpy
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,13 @@ from . import nn
 from .nn.initialize import SCHEMES
 from .nn.module import Op
 
-__all__ = ["Model", "load_model", "net_from_toml"]
+__all__ = ["LAYERS", "Model", "load_model", "net_from_toml"]
 
 Shape = tuple[int, ...]
 
 _IMAGE = (1, 28, 28)
 _KEYS = ("input", "initialize", "layers")
-_LAYERS: dict[str, type[Op]] = {
+LAYERS: dict[str, type[Op]] = {
     layer.__name__: layer
     for layer in (
         nn.AvgPool2d,
@@ -37,6 +39,7 @@ _LAYERS: dict[str, type[Op]] = {
         nn.Tanh,
     )
 }
+"""What a net in a file may consist of, by the names of the classes."""
 _INFERRED = {"Conv2d": "in_channels", "Linear": "in_features"}
 
 
@@ -77,7 +80,8 @@ class Model:
                 raise TypeError(
                     f"{self.path}: expected build() or build(input_shape, classes), got {arguments} arguments"
                 )
-            net = build(self.input_shape, classes) if arguments else build()
+            with _own_code(self.path):
+                net = build(self.input_shape, classes) if arguments else build()
         if not isinstance(net, nn.Sequential):
             raise TypeError(f"{self.path}: expected a net of type nn.Sequential, got {type(net).__name__}")
         return _checked(net, self, classes)
@@ -92,8 +96,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     Raises:
         OSError: the file cannot be read.
         TypeError: an entry of another type.
-        ValueError: a file of another kind, no TOML, an unknown key, or a program that makes no net.
-        Exception: what the program raises.
+        ValueError: a file of another kind, no TOML, an unknown key, or a program that makes no net or fails.
     """
     name = os.fspath(path)
     if name.endswith(".toml"):
@@ -108,7 +111,8 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         )
     if not name.endswith(".py"):
         raise ValueError(f"{name}: expected a file that ends with .py or .toml, got another")
-    found = runpy.run_path(name, run_name=Path(name).stem)
+    with _own_code(name):
+        found = runpy.run_path(name, run_name=Path(name).stem)
     if "net" not in found and not callable(found.get("build")):
         raise ValueError(f"{name}: expected a program that defines net or build(), got neither")
     return Model(name, _input_shape(found.get("input_shape", _IMAGE), name, "input_shape"), None, found, "")
@@ -134,6 +138,19 @@ def net_from_toml(
     model = Model(name, shape, _scheme(tables, name), tables, text)
     net = model.build(classes)
     return net if model.scheme is None else net.initialize(model.scheme)
+
+
+@contextmanager
+def _own_code(path: str) -> Iterator[None]:
+    """Run a program's code; what it raises becomes a ``ValueError`` that says where."""
+    try:
+        yield
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == path]
+        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+        place = path if line is None else f"{path}, line {line}"
+        raise ValueError(f"{place}: {type(error).__name__}: {error}") from error
 
 
 def _text(path: str | os.PathLike[str]) -> str:
@@ -204,9 +221,9 @@ def _options(
     """The name, the class and the arguments of a layer for input of that shape."""
     options = dict(entry)
     kind, own = options.pop("kind", None), options.pop("name", str(number - 1))
-    if not isinstance(kind, str) or kind not in _LAYERS:
-        raise ValueError(f"expected kind to be one of {', '.join(_LAYERS)}, got {kind!r}")
-    parameters = {n: p for n, p in inspect.signature(_LAYERS[kind]).parameters.items() if n != "seed"}
+    if not isinstance(kind, str) or kind not in LAYERS:
+        raise ValueError(f"expected kind to be one of {', '.join(LAYERS)}, got {kind!r}")
+    parameters = {n: p for n, p in inspect.signature(LAYERS[kind]).parameters.items() if n != "seed"}
     for option in options:
         if option not in parameters:
             known = ", ".join(parameters) or "none"
@@ -222,7 +239,7 @@ def _options(
     for option, parameter in parameters.items():
         if parameter.default is parameter.empty and option not in options:
             raise ValueError(f"expected {option}, got none")
-    return own, _LAYERS[kind], options
+    return own, LAYERS[kind], options
 
 
 def _checked(net: nn.Sequential, model: Model, classes: int) -> nn.Sequential:

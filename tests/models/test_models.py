@@ -197,6 +197,7 @@ def test_a_program_makes_a_net(tmp_path: Path, program: str, shape: tuple[int, .
     [
         ("x = 1", ValueError, "expected a program that defines net or build"),
         ("build = lambda shape: None", TypeError, r"expected build\(\) or .*, got 1 arguments"),
+        ("net = nn.Conv2d(0, 1, 1)", ValueError, "ValueError: Conv2d: expected in_channels of at least 1"),
         ("net = 3", TypeError, "expected a net of type nn.Sequential, got int"),
         ("build = lambda: None", TypeError, "expected a net of type nn.Sequential, got NoneType"),
         (
@@ -217,7 +218,7 @@ def test_a_program_that_makes_no_net_is_told_of(
 ) -> None:
     path = tmp_path / "model.py"
     path.write_text(f"from convlet import nn\n{program}\n")
-    with pytest.raises(error, match=f"{re.escape(str(path))}: {says}"):
+    with pytest.raises(error, match=f"{re.escape(str(path))}(, line 2)?: {says}"):
         load_model(path).build(10)
 
 
