@@ -22,7 +22,7 @@ def main() -> int:
     rng = np.random.default_rng(0)
     for call in CALLS:
         arrays = call.arrays(rng, 3)
-        call(**{name: cuda.array(array) for name, array in arrays.items()})
+        call.run(**{name: cuda.array(array) for name, array in arrays.items()})
     for network in (*NETWORKS, *map(random_network, range(4))):
         images, labels = network.data(5)
         for optimizer in (SGD | {"momentum": 0.9}, ADAM):

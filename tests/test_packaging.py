@@ -71,6 +71,8 @@ def test_import_loads_no_optional_package() -> None:
         "scipy",
         "pandas",
         "IPython",
+        "tensorboardX",
+        "tomllib",
     )
     program = f"import sys, convlet; print([name for name in {optional} if name in sys.modules])"
     assert run_python(program) == "[]"

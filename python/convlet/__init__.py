@@ -18,6 +18,7 @@ _settings.apply()
 from . import functional, nn, optim, reference  # noqa: E402  (the compiled module is set up before its first use)
 
 if TYPE_CHECKING:
+    from . import callbacks as callbacks
     from . import cuda as cuda
     from . import d2l as d2l
     from . import datasets as datasets
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .estimator import LeNetClassifier as LeNetClassifier
     from .estimator import NetClassifier as NetClassifier
     from .history import History as History
+    from .learning_rates import find_learning_rate as find_learning_rate
     from .sweeps import sweep as sweep
     from .trainer import Trainer as Trainer
 
@@ -39,11 +41,13 @@ __all__ = [
     "LeNetClassifier",
     "NetClassifier",
     "Trainer",
+    "callbacks",
     "cuda",
     "d2l",
     "datasets",
     "detect",
     "distributed",
+    "find_learning_rate",
     "functional",
     "nn",
     "onnx",
@@ -60,11 +64,13 @@ _LATER = {
     "LeNetClassifier": "estimator",
     "NetClassifier": "estimator",
     "Trainer": "trainer",
+    "callbacks": "callbacks",
     "cuda": "cuda",
     "d2l": "d2l",
     "datasets": "datasets",
     "detect": "detect",
     "distributed": "distributed",
+    "find_learning_rate": "learning_rates",
     "onnx": "onnx",
     "pictures": "pictures",
     "plots": "plots",

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from . import nn
 from ._files import Tensors, load_weights, save_weights, weights_from_bytes, weights_to_bytes
 from .history import History
+from .models import LAYERS
 from .nn.module import Op
 
 __all__ = [
@@ -41,21 +42,7 @@ _VERSION = 1
 _NET, _RUN = "convlet net", "convlet checkpoint"
 _PREFIX = "net."  # of the weights in a checkpoint, beside the optimizer's state
 _CORRUPT = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
-_LAYERS: dict[str, type[Op]] = {
-    layer.kind: layer
-    for layer in (
-        nn.AvgPool2d,
-        nn.Conv2d,
-        nn.Flatten,
-        nn.Linear,
-        nn.LogSoftmax,
-        nn.MaxPool2d,
-        nn.ReLU,
-        nn.Sigmoid,
-        nn.Softmax,
-        nn.Tanh,
-    )
-}
+_LAYERS: dict[str, type[Op]] = {layer.kind: layer for layer in LAYERS.values()}
 
 
 @dataclass

@@ -35,6 +35,7 @@ class Settings:
     train_size: int | None
     image_size: tuple[int, int] = IMAGE_SIZE  # of pictures from a folder
     colour: bool = False
+    model: str | None = None
 
     @property
     def image(self) -> tuple[int, int, int]:
@@ -61,6 +62,7 @@ def resolve(given: Mapping[str, Any]) -> Settings:
         train_size=given["train_size"],
         image_size=given["image_size"] or IMAGE_SIZE,
         colour=given["colour"] or False,
+        model=given["model"],
     )
 
 

@@ -12,14 +12,17 @@ import click
 from .. import _core, nn, plots, recipes
 from .._device import resolve_device
 from .._files import check_folder
+from ..callbacks import PlateauDoctor
 from ..checkpoint import Checkpoint, SavedNet, describe, load_checkpoint, save_checkpoint, save_net
 from ..datasets import DIGITS, NAMES, Dataset
 from ..distributed import Team
 from ..history import History, Row
+from ..models import load_model
 from ..trainer import Trainer
 from . import options
 from .data import background, data, load
 from .folders import new_folder
+from .model import described, image_shape, made, model
 from .progress import display
 from .settings import IMAGE_SIZE, Settings, resolve, resolve_again
 from .together import together
@@ -37,6 +40,7 @@ _CHECKPOINT = "checkpoint.safetensors"
 @click.option("--epochs", metavar="N", type=options.POSITIVE, help="Passes over the training images.")
 @click.option("--batch-size", metavar="N", type=options.POSITIVE, help="Images a step.")
 @click.option("--lr", metavar="X", type=float, callback=options.finite, help="Learning rate.")
+@model
 @options.device
 @options.threads
 @click.option("--seed", metavar="N", type=click.IntRange(0, 2**64 - 1), help="Of the weights and the order.")
@@ -53,7 +57,7 @@ _CHECKPOINT = "checkpoint.safetensors"
 @click.option("--distributed", is_flag=True, help="Train with all processes that mpiexec has started.")
 @click.option("--exact", is_flag=True, help="With --distributed: the bits of one process.")
 def train(distributed: bool, exact: bool, **given: Any) -> None:
-    """Train the article's LeNet.
+    """Train the article's LeNet, or another net.
 
     Keeps its weights, figures and curves. Without options it follows the recipe d2l (10 epochs, batches of
     256, learning rate 0.9, seed 0) on the built-in digits, into runs/<time>-<data>. Folders of pictures,
@@ -76,23 +80,26 @@ def _train(
         if out is None:
             raise click.UsageError("--resume needs --out, the folder of the run to go on with")
         checkpoint = load_checkpoint(out / _CHECKPOINT)
-        return json.dumps(asdict(resolve_again(given, checkpoint, out / _CHECKPOINT))).encode()
+        again = resolve_again(given, checkpoint, out / _CHECKPOINT)
+        return json.dumps([asdict(again), described(checkpoint)]).encode()
 
-    settings = Settings(**json.loads(team.from_first(settled))) if resume else resolve(given)
+    values, notes = json.loads(team.from_first(settled)) if resume else (asdict(resolve(given)), {})
+    settings = Settings(**values)
     share = team.threads()
     threads = threads or share or None
     with team.agreeing():
         device = resolve_device(device)
         _check_image(settings)
         folder = out or new_folder(Path(settings.data).name)
-        train_set = load(settings.data, True, settings.data_dir, settings.image, settings.train_size)
-        test_set = load(settings.data, False, settings.data_dir, settings.image)
+        source = None if settings.model is None or resume else load_model(settings.model)
+        image = image_shape(source, notes, settings)
+        train_set = load(settings.data, True, settings.data_dir, image, settings.train_size)
+        test_set = load(settings.data, False, settings.data_dir, image)
         if first:
             check_folder(folder)
-        channels, *size = train_set.images.shape[1:]
-        recipe = recipes.get(settings.recipe)
-        net = recipe.net(channels, len(train_set.classes), size).initialize(recipe.scheme, settings.seed)
-        trainer = Trainer(net, recipe.optimizer(settings.lr), nn.CrossEntropyLoss(), device, threads, team)
+        net = made(source, notes, train_set, settings)
+        optimizer = recipes.get(settings.recipe).optimizer(settings.lr)
+        trainer = Trainer(net, optimizer, nn.CrossEntropyLoss(), device, threads, team)
         looks = {
             "data": settings.data,
             "background": background(train_set.images),
@@ -103,11 +110,16 @@ def _train(
         trainer.fit(train_set, test_set, settings.epochs, settings.batch_size, settings.seed)
         return
     click.echo(
-        f"LeNet, {net.parameter_count:,} parameters; {train_set.name}, {len(train_set):,} images to train on "
-        f"and {len(test_set):,} to test with; {_machine(device, threads, team.size)}"
+        f"{_title(settings)}, {net.parameter_count:,} parameters; "
+        f"{train_set.name}, {len(train_set):,} images to train on and {len(test_set):,} to test with; "
+        f"{_machine(device, threads, team.size)}"
     )
     _fit(trainer, train_set, test_set, settings, folder, checkpoint, {**describe(saved), **settings.note()})
     _finish(trainer.history, saved, settings, folder)
+
+
+def _title(settings: Settings) -> str:
+    return "LeNet" if settings.model is None else Path(settings.model).name
 
 
 def _machine(device: str, threads: int | None, ranks: int) -> str:
@@ -159,6 +171,7 @@ def _fit(
                 resume=checkpoint,
                 on_epoch=on_epoch,
                 on_progress=shown.on_progress,
+                callbacks=[PlateauDoctor(train_set, lambda text: click.echo(text, err=True))],
             )
     except KeyboardInterrupt:
         if trainer.history.config:  # else it had not begun, and there is nothing new to keep

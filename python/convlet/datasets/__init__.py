@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from .._arrays import Size
+from .class_weights import class_weights
 from .dataset import Dataset
 from .digits import Digits
 from .idx import read_idx, write_idx
 from .image_folder import ImageFolder, has_parts, read_image
 from .mnist import KMNIST, MNIST, FashionMNIST
+from .split import stratified_split
 
 __all__ = [
     "DIGITS",
@@ -28,9 +30,11 @@ __all__ = [
     "Digits",
     "FashionMNIST",
     "ImageFolder",
+    "class_weights",
     "load",
     "read_idx",
     "read_image",
+    "stratified_split",
     "write_idx",
 ]
 

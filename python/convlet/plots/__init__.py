@@ -9,6 +9,7 @@ from .confusion_matrix import confusion_matrix
 from .curves import curves
 from .feature_maps import feature_maps
 from .kernels import kernels
+from .learning_rates import learning_rates
 from .live_curves import LiveCurves
 from .mistakes import mistakes
 from .samples import samples
@@ -20,6 +21,7 @@ __all__ = [
     "curves",
     "feature_maps",
     "kernels",
+    "learning_rates",
     "mistakes",
     "samples",
     "sweep",

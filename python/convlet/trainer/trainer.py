@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from ..history import History, Row
 from ..nn import CrossEntropyLoss, Sequential
 from ..nn.engines import Engine, machine_of
 from ..optim import Optimizer
-from .case import Case, Data, case_of
+from .callback import Callback, StopTraining, callbacks_of, running, tell_epoch
+from .case import Case, Data, cases_of
 from .epoch import Epoch, Progress, epoch_order
 from .together import check_equal_runs, check_equal_weights, follow_first
 
@@ -82,7 +83,7 @@ class Trainer:
     def fit(
         self,
         train: Data,
-        validation: Data | None = None,
+        validation: Data | SupportsFloat | None = None,
         epochs: int = 10,
         batch_size: int = 256,
         seed: int = 0,
@@ -91,13 +92,15 @@ class Trainer:
         resume: Checkpoint | None = None,
         on_epoch: Callable[[Row], object] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> History:
         """Train on every image once an epoch, and test after each epoch.
 
         Args:
             train: a data set, or ``(images, labels)``: uint8 or floating-point images as the net takes them,
                 and an integer label for each.
-            validation: what to test with.
+            validation: what to test with; or a share of ``train``, as 0.1, that is set apart for it, from
+                each class alike and at random from ``seed`` (:func:`convlet.datasets.stratified_split`).
             epochs: how many in all; a resumed run makes those that are missing.
             batch_size: images a step; the last batch of an epoch may be smaller.
             seed: of the order of the images, :func:`epoch_order`.
@@ -107,6 +110,8 @@ class Trainer:
                 may be of another size than before.
             on_epoch: called with each new row; it may call :meth:`checkpoint`.
             on_progress: called about every 50 ms between two steps.
+            callbacks: called after these two, in their order; see :mod:`convlet.callbacks`. A callback, or
+                one of these two, ends the run by raising ``convlet.callbacks.StopTraining``.
 
         Returns:
             The history, which is also :attr:`history`.
@@ -124,25 +129,31 @@ class Trainer:
                 epochs = integer("fit", "epochs", epochs)
                 batch_size = integer("fit", "batch_size", batch_size)
                 seed, shuffle = integer("fit", "seed", seed, 0, 2**64 - 1), flag("fit", "shuffle", shuffle)
-                case, test = self._cases(train, validation)
+                told = callbacks_of(callbacks, on_epoch, on_progress)
+                case, test = cases_of(train, validation, self.net, self.loss, seed)
                 engine = self._engine(case.images.shape[1:], share)
                 settings = self._settings(case, batch_size, seed, shuffle)
                 self._start(settings, resume if self.team.rank == 0 else None)
             check_equal_runs(self.team, self.net, case, test, {**settings, "epochs": epochs})
-            machine = {"device": self.device, **machine_of(engine)}
-            self.history.config = {**settings, "epochs": epochs, **machine, **self.team.config()}
+            tested_with = {"validation_images": 0 if test is None else len(test.labels)}
+            machine = {"device": self.device, **machine_of(engine), **self.team.config()}
+            self.history.config = {**settings, **tested_with, "epochs": epochs, **machine}
             checkpoint = follow_first(self.team, self.checkpoint)
             if checkpoint is not None:
                 self._start(settings, checkpoint)
             started = time.perf_counter() - self.history.total_seconds
             try:
-                while len(self.history) < epochs:
-                    row = self._run_epoch(engine, case, test, epochs, on_progress)
-                    self.history.append(row)  # from here on the epoch is over, wherever an interrupt comes
-                    self.history.total_seconds = time.perf_counter() - started
-                    with self.team.agreeing():
-                        if on_epoch is not None:
-                            on_epoch(row)
+                with running(self, told):
+                    while len(self.history) < epochs:
+                        row = self._run_epoch(engine, case, test, epochs, told)
+                        self.history.append(
+                            row
+                        )  # the epoch is over, wherever an interrupt comes
+                        self.history.total_seconds = time.perf_counter() - started
+                        with self.team.agreeing():
+                            tell_epoch(told, row, self)
+            except StopTraining:
+                pass
             finally:
                 self.history.total_seconds = time.perf_counter() - started
             return self.history
@@ -168,21 +179,13 @@ class Trainer:
         plan = self.net.plan(shape)
         return _core.CudaEngine(plan) if self.device == "cuda" else _core.Engine(plan, self.threads or share)
 
-    def _cases(self, train: Data, validation: Data | None) -> tuple[Case, Case | None]:
-        case = case_of("train", train, self.net, self.loss)
-        test = None if validation is None else case_of("validation", validation, self.net, self.loss)
-        shape = case.images.shape[1:]
-        if test is not None and test.images.shape[1:] != shape:
-            raise ValueError(f"fit: expected validation images of {shape}, got {test.images.shape[1:]}")
-        return case, test
-
     def _run_epoch(
         self,
         engine: Engine,
         case: Case,
         test: Case | None,
         epochs: int,
-        on_progress: Callable[[Progress], object] | None,
+        callbacks: Sequence[Callback],
     ) -> Row:
         """What is left of an epoch, and its test."""
         config, count, number = self.history.config, len(case.labels), len(self.history)
@@ -194,7 +197,7 @@ class Trainer:
         rates = self.optimizer.learning_rates(first, stop - first, epochs * steps, steps)
         with self.net.flat_parameters() as parameters:
             with self.team.agreeing():
-                self._train(engine, parameters, case, order, config["batch_size"], rates, on_progress)
+                self._train(engine, parameters, case, order, config["batch_size"], rates, callbacks)
             check_equal_weights(self.team, parameters, number + 1)
             tested = test and self._test(engine, parameters, test)
         return self._epoch.row(case, tested)
@@ -207,7 +210,7 @@ class Trainer:
         order: Labels,
         batch_size: int,
         rates: NDArray[np.float64],
-        on_progress: Callable[[Progress], object] | None,
+        callbacks: Sequence[Callback],
     ) -> None:
         """What is left of the epoch, in one call of the engine."""
         epoch, within = self._epoch, self.history.within
@@ -223,8 +226,8 @@ class Trainer:
             last = max(epoch.number, within[-1][0] if within else 0.0)
             if progress.images < len(order) and int(_POINTS * done) > int(_POINTS * last):
                 within.append((done, progress.train_loss, progress.train_accuracy))
-            if on_progress is not None:
-                on_progress(progress)
+            for callback in callbacks:
+                callback.on_progress(progress, self)
 
         state, optimizer = self.optimizer.state_arrays(parameters.size), self.optimizer.spec()
         work = case.images, case.labels, order[epoch.images :], batch_size, rates

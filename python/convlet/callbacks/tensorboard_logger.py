@@ -1,0 +1,60 @@
+"""The figures of a run for TensorBoard."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..history import Row
+from ..trainer import Callback, Trainer
+
+__all__ = ["TensorBoardLogger"]
+
+_SCALARS = {
+    "loss/train": "train_loss",
+    "loss/test": "test_loss",
+    "accuracy/train": "train_accuracy",
+    "accuracy/test": "test_accuracy",
+    "images_per_second": "images_per_second",
+}
+
+
+class TensorBoardLogger(Callback):
+    """Writes the figures of every epoch as scalars: ``tensorboard --logdir FOLDER`` draws them.
+
+    Args:
+        folder: where the event files go; each run writes one of its own.
+
+    Raises:
+        ImportError: tensorboardX is not installed.
+        OSError: the folder cannot be written.
+
+    Source: https://github.com/lanpa/tensorboardX, which writes the files.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError as error:
+            raise ImportError(
+                'TensorBoardLogger: needs tensorboardX; pip install "convlet[tensorboard]"'
+            ) from error
+        self.folder = os.fspath(folder)
+        self._new_writer = SummaryWriter
+        self._writer: Any = None
+
+    def on_start(self, trainer: Trainer) -> None:
+        """Open a file."""
+        self._writer = self._new_writer(self.folder, write_to_disk=True)
+
+    def on_epoch(self, row: Row, trainer: Trainer) -> None:
+        """Write the row, so that it can be seen at once."""
+        for tag, figure in _SCALARS.items():
+            if row[figure] is not None:
+                self._writer.add_scalar(tag, row[figure], row.epoch)
+        self._writer.flush()
+
+    def on_end(self, trainer: Trainer, error: BaseException | None) -> None:
+        """Close the file."""
+        self._writer.close()
+        self._writer = None
