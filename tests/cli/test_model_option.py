@@ -63,7 +63,9 @@ def test_the_other_commands_rebuild_the_net_without_its_file(
     saved = checkpoint.load_net(weights)
     assert len(saved.net) == layers
     assert main(["evaluate", weights, "--data", "digits"]) == 0
-    image.new("L", (28, 28)).save(tmp_path / "picture.png")
+    picture = image.new("L", (28, 28))
+    picture.paste(255, (12, 4, 16, 24))
+    picture.save(tmp_path / "picture.png")
     assert main(["predict", weights, str(tmp_path / "picture.png")]) == 0
     assert main(["export", weights, "--onnx", str(tmp_path / "net.onnx")]) == 0
     assert (tmp_path / "net.onnx").stat().st_size > 100
