@@ -76,7 +76,7 @@ class Network(Layer):
                 ``convlet.cuda.DeviceArray`` of uint8 or float32) are computed there.
 
         Returns:
-            The last layer's output, float32: (N, K) for a classifier, or (K,) for one image; on the GPU
+            The last layer's output in float32, (N, K) for a classifier, or (K,) for one image. It is on the GPU
             where x is.
 
         Raises:
