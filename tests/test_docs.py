@@ -33,7 +33,7 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 def run(page: str, skip: str = "") -> tuple[str, dict[str, Any]]:
-    """Run all code of a page, piece after piece but for those with a word; its text, and what the code names."""
+    """Run the code of a page, but for pieces with the word to skip; its text, and what the code names."""
     text = (DOCS / page).read_text()
     names: dict[str, Any] = {"__name__": "page"}
     blocks = [code for code, _ in PIECE.findall(text) if not skip or skip not in code]

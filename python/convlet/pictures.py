@@ -28,7 +28,7 @@ Pixels: TypeAlias = NDArray[np.uint8]
 Source: TypeAlias = "str | os.PathLike[str] | Picture | Numbers"
 
 FIGURES = ("either", "dark", "light")
-"""What counts as the figure, all that differs from the background or only what is darker or lighter than it."""
+"""What counts as the figure, all that differs from the background or only what is darker or lighter."""
 
 _BOX = 20 / 28  # of the field's side: what the figure is scaled to
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
