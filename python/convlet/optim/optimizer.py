@@ -100,7 +100,8 @@ class Optimizer(ABC):
                 All of them lie on the CPU, or all on the device, where the optimizer's state then lies too.
             gradients: an array of the same shape for each of them, at the same place.
             lr: the learning rate of this step, or the optimizer's own if there is none. An optimizer with a
-                schedule needs it, since only its caller knows how long the run is: see :meth:`learning_rates`.
+                schedule needs it, since only its caller knows how long the run is, see
+                :meth:`learning_rates`.
 
         Raises:
             TypeError: a parameter that cannot be updated in place, or a gradient that is not of real numbers.
