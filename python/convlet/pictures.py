@@ -28,7 +28,7 @@ Pixels: TypeAlias = NDArray[np.uint8]
 Source: TypeAlias = "str | os.PathLike[str] | Picture | Numbers"
 
 FIGURES = ("either", "dark", "light")
-"""What is the figure: what differs from the background, or only what is darker or lighter than it."""
+"""What counts as the figure, all that differs from the background or only what is darker or lighter."""
 
 _BOX = 20 / 28  # of the field's side: what the figure is scaled to
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
@@ -124,7 +124,7 @@ def crop(image: Pixels, size: tuple[int, int]) -> Pixels:
         size: rows and columns of the answer.
 
     Returns:
-        (C, *size).
+        ``(C, *size)``.
     """
     from PIL import Image
 

@@ -23,7 +23,7 @@ def flatten(x: Numbers, start_dim: SupportsIndex = 1) -> Operand:
         start_dim: the first axis to join; negative values count from the end.
 
     Returns:
-        (N, C*H*W), float32. No number is copied if x is float32 in C order: the result is then a view of x.
+        ``(N, C*H*W)``, float32. If x is float32 in C order, nothing is copied and the result is a view of x.
 
     Raises:
         TypeError: an array that is not of real numbers.

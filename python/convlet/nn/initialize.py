@@ -3,16 +3,16 @@
 With fan_in = I*KH*KW inputs to each output and fan_out = O*KH*KW outputs of each input (the weight is
 (O, I, KH, KW), or (O, I) of a dense layer), U(b) uniform in -b..b, N(s) normal with standard deviation s:
 
-==================  ================================  =====================  ========================
-scheme              weights                           biases                 source
-==================  ================================  =====================  ========================
-``pytorch``         U(1 / sqrt(fan_in))               U(1 / sqrt(fan_in))    PyTorch's defaults
-``d2l``             U(sqrt(6 / (fan_in + fan_out)))   U(1 / sqrt(fan_in))    "Dive into Deep Learning"
-``xavier_uniform``  U(sqrt(6 / (fan_in + fan_out)))   0                      X. Glorot, Y. Bengio, 2010
-``xavier_normal``   N(sqrt(2 / (fan_in + fan_out)))   0                      X. Glorot, Y. Bengio, 2010
-``kaiming_uniform`` U(sqrt(6 / fan_in))               0                      K. He et al., 2015
-``kaiming_normal``  N(sqrt(2 / fan_in))               0                      K. He et al., 2015
-==================  ================================  =====================  ========================
+===================  ================================  =====================  ========================
+scheme               weights                           biases                 source
+===================  ================================  =====================  ========================
+``pytorch``          U(1 / sqrt(fan_in))               U(1 / sqrt(fan_in))    PyTorch's defaults
+``d2l``              U(sqrt(6 / (fan_in + fan_out)))   U(1 / sqrt(fan_in))    "Dive into Deep Learning"
+``xavier_uniform``   U(sqrt(6 / (fan_in + fan_out)))   0                      X. Glorot, Y. Bengio, 2010
+``xavier_normal``    N(sqrt(2 / (fan_in + fan_out)))   0                      X. Glorot, Y. Bengio, 2010
+``kaiming_uniform``  U(sqrt(6 / fan_in))               0                      K. He et al., 2015
+``kaiming_normal``   N(sqrt(2 / fan_in))               0                      K. He et al., 2015
+===================  ================================  =====================  ========================
 """
 
 from __future__ import annotations

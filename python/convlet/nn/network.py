@@ -76,8 +76,8 @@ class Network(Layer):
                 ``convlet.cuda.DeviceArray`` of uint8 or float32) are computed there.
 
         Returns:
-            The last layer's output, float32: (N, K) for a classifier, or (K,) for one image; on the GPU
-            where x is.
+            The last layer's output in float32, (N, K) for a classifier, or (K,) for one image. It is on the
+            GPU where x is.
 
         Raises:
             TypeError: an array of other numbers.

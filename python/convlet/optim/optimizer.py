@@ -99,8 +99,9 @@ class Optimizer(ABC):
             parameters: writable float32 arrays in C order by name; the same names and shapes at every step.
                 All of them lie on the CPU, or all on the device, where the optimizer's state then lies too.
             gradients: an array of the same shape for each of them, at the same place.
-            lr: the learning rate of this step, or :attr:`lr` if there is none. An optimizer with a schedule
-                needs it, since only its caller knows how long the run is: see :meth:`learning_rates`.
+            lr: the learning rate of this step, or the optimizer's own if there is none. An optimizer with a
+                schedule needs it, since only its caller knows how long the run is, see
+                :meth:`learning_rates`.
 
         Raises:
             TypeError: a parameter that cannot be updated in place, or a gradient that is not of real numbers.

@@ -23,7 +23,7 @@ class Job:
     """The settings of one net: plain data, so that any process can train it.
 
     Attributes:
-        data: the name of a data set, a folder of pictures by class, or a name by :func:`arrays.store`.
+        data: the name of a data set, a folder of pictures by class, or a name that stands for arrays.
         data_dir: where to look for it first.
         train_size: how many of its images to train on, or all.
         net: the layers as :func:`convlet.checkpoint.net_to_json` describes them; LeNet if there are none.
@@ -46,7 +46,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What tells it from the others of its sweep: also the name of a file."""
+        """What tells it from the others of its sweep, and names its file."""
         return f"lr{self.lr!r}-batch{self.batch_size}-seed{self.seed}"
 
 

@@ -73,7 +73,7 @@ def sweep(
             failed are. There may be other seeds, learning rates and batch sizes than before.
         workers: processes; as many as CPUs may be used, if there is no number.
         executor: what runs the jobs instead, such as ``mpi4py.futures.MPIPoolExecutor``.
-        on_result: called with each new :class:`Result`.
+        on_result: called with each new :class:`convlet.sweeps.Result`.
 
     Returns:
         The table of all results, in the order of the jobs.

@@ -50,6 +50,9 @@ class Trainer:
         RuntimeError: ``device="cuda"`` where it cannot be used; the message says why.
     """
 
+    history: History
+    """The figures of the last run, a row an epoch."""
+
     def __init__(
         self,
         net: Sequential,
@@ -103,7 +106,7 @@ class Trainer:
                 each class alike and at random from ``seed`` (:func:`convlet.datasets.stratified_split`).
             epochs: how many in all; a resumed run makes those that are missing.
             batch_size: images a step; the last batch of an epoch may be smaller.
-            seed: of the order of the images, :func:`epoch_order`.
+            seed: of the order of the images, :func:`convlet.trainer.epoch_order`.
             shuffle: whether the images have an order of their own in each epoch, or always the given one.
             resume: where another run stopped. The net, the optimizer and the history go on from there, to
                 the same bits as if the run had never stopped. In a team that of rank 0 counts, and the team
