@@ -11,18 +11,27 @@ class Reader {
   explicit Reader(const Plan& plan) : plan_(plan) {}
 
   const Stage* next(LayerKind kind) {
+    skip_identities();
     if (at_ >= plan_.stages.size() || plan_.stages[at_].layer.kind != kind) return nullptr;
     return &plan_.stages[at_++];
   }
   Activation activation() {
+    skip_identities();
     if (at_ >= plan_.stages.size()) return Activation::None;
     const Activation kind = activation_of(plan_.stages[at_].layer.kind);
     if (kind != Activation::None) ++at_;
     return kind;
   }
-  bool ended() const { return at_ == plan_.stages.size(); }
+  bool ended() {
+    skip_identities();
+    return at_ == plan_.stages.size();
+  }
 
  private:
+  void skip_identities() {
+    while (at_ < plan_.stages.size() && plan_.stages[at_].layer.kind == LayerKind::Identity) ++at_;
+  }
+
   const Plan& plan_;
   std::size_t at_ = 0;
 };
@@ -53,9 +62,18 @@ std::optional<Round> read_round(Reader& reader, int& kernel) {
   kernel = static_cast<int>(c.kernel.height);
   const auto narrow = [](std::int64_t n) { return static_cast<int>(n); };
   const Image& out = pool->out.image;
-  return Round{narrow(c.in.channels), narrow(c.in.height),   narrow(c.in.width),  narrow(c.padding.top),
-               narrow(c.padding.left), narrow(out.channels), narrow(out.height),  narrow(out.width),
-               activation,             pooling,              conv->parameter,     conv->bias()};
+  return Round{narrow(c.in.channels),
+               narrow(c.in.height),
+               narrow(c.in.width),
+               narrow(c.padding.top),
+               narrow(c.padding.left),
+               narrow(out.channels),
+               narrow(out.height),
+               narrow(out.width),
+               activation,
+               pooling,
+               conv->parameter,
+               conv->bias()};
 }
 
 std::optional<Dense> read_dense(Reader& reader) {
@@ -131,11 +149,13 @@ BackwardLayout backward_layout(const Features& f) {
   BackwardLayout l{};
   l.weights = 0;  // first, for its loads of 8 bytes
   const int slope = b.channels * f.taps() * round_to(a.channels, kStripChannels);
-  l.second_slope = planes(slope, round_to(b.channels, kSecondOutputs), b.conv_rows(), b.conv_columns() + 2 * border + kStrip);
+  l.second_slope =
+      planes(slope, round_to(b.channels, kSecondOutputs), b.conv_rows(), b.conv_columns() + 2 * border + kStrip);
   l.first_slope = planes(slope, round_to(a.channels, kFirstOutputs), a.conv_rows(), round_to(a.conv_columns(), kRun));
   l.middle = input_planes(slope + std::max(l.second_slope.size(), l.first_slope.size()), b, f.kernel, kRun);
 
-  const int strips = round_to(a.width, kStrip) / kStrip * a.height * round_to(a.channels, kStripChannels) / kStripChannels;
+  const int strips =
+      round_to(a.width, kStrip) / kStrip * a.height * round_to(a.channels, kStripChannels) / kStripChannels;
   l.parts = std::clamp(kThreads / strips, 1, std::min(4, b.channels));
   const int runs = round_to(a.channels, kFirstOutputs) / kFirstOutputs * a.channels_in * f.kernel;
   l.groups = std::clamp(kThreads / runs, 1, a.conv_rows());
@@ -151,9 +171,9 @@ BackwardLayout backward_layout(const Features& f) {
 std::optional<Network> match(const Plan& plan, std::int64_t shared_bytes) {
   const auto network = read(plan);
   if (!network) return std::nullopt;
-  const auto floats = std::max({std::int64_t{forward_layout(network->features).size},
-                                std::int64_t{backward_layout(network->features).size},
-                                std::int64_t{network->tail.shared_floats()}});
+  const auto floats =
+      std::max({std::int64_t{forward_layout(network->features).size},
+                std::int64_t{backward_layout(network->features).size}, std::int64_t{network->tail.shared_floats()}});
   if (floats * 4 > shared_bytes) return std::nullopt;
   return network;
 }

@@ -62,6 +62,7 @@ ORDER = [
     "optim",
     "reference",
     "datasets",
+    "augment",
     "recipes",
     "plots",
     "history",

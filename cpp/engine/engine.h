@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "convlet/augment.h"
 #include "convlet/cross_entropy.h"
 #include "convlet/optimizer.h"
 #include "convlet/plan.h"
@@ -29,6 +30,8 @@ struct Training {
   const double* learning_rates;  // one a step
   Optimizer optimizer;
   CrossEntropyLoss loss;
+  std::uint64_t seed = 0;            // of dropout and augmentation, which also go by the optimizer's step
+  const Augment* augment = nullptr;  // or none
 };
 
 class Engine {
@@ -45,13 +48,14 @@ class Engine {
                 Totals& totals, const Watch& watch);
   // gradients (parameters) of the whole set as one batch; totals.loss_sum is the reduced loss.
   bool gradients(const float* parameters, const Images& images, const std::int64_t* labels,
-                 const CrossEntropyLoss& loss, float* gradients, Totals& totals, const Watch& watch);
+                 const CrossEntropyLoss& loss, const Draw& draw, float* gradients, Totals& totals, const Watch& watch);
   // One pass over the order; state (state_arrays, parameters). Totals grow at the end of every step.
   bool train(float* parameters, float* state, const Training& training, Totals& totals, const Watch& watch);
 
  private:
   struct Run;
 
+  void load(const Run& run, std::int64_t step, std::int64_t tile, int images, int member);
   void run_tiles(Run& run, std::int64_t step, int member, const float* parameters);
   Totals totals_of(const Run& run, std::int64_t step) const;
   void forward_image(const float* parameters, const Images& images, std::int64_t n, int member, int threads,
@@ -65,7 +69,7 @@ class Engine {
   int threads_;
   Network network_;
   std::unique_ptr<ImageNetwork> images_;
-  std::vector<Buffer> arenas_, image_arenas_;
+  std::vector<Buffer> arenas_, image_arenas_, augmented_;
   std::vector<Unit> units_;
   std::unique_ptr<Stash> stash_;
   Buffer gradient_;

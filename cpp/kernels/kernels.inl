@@ -20,6 +20,7 @@ CONVLET_INLINE void keep(T& value) {
 #include "kernels/conv2d_backward_channels.inl"
 #include "kernels/linear.inl"
 #include "kernels/pool2d.inl"
+#include "kernels/dropout.inl"
 #include "kernels/softmax.inl"
 #include "kernels/pack.inl"
 #include "kernels/optimizer.inl"
@@ -50,6 +51,8 @@ constexpr Kernels make_kernels(const char* name) {
   k.average_pool_backward = average_pool_backward;
   k.activate = activate;
   k.activate_backward = activate_backward;
+  k.normalize = normalize;
+  k.dropout = dropout;
   k.softmax = softmax;
   k.log_softmax = log_softmax;
   k.softmax_backward = softmax_backward;

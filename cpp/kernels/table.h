@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "convlet/dropout.h"
 #include "convlet/modes.h"
 #include "convlet/tile.h"
 
@@ -114,6 +115,10 @@ struct Kernels {
 
   void (*activate)(Activation, const float* x, std::ptrdiff_t count, float* y);
   void (*activate_backward)(Activation, const float* dy, const float* y, std::ptrdiff_t count, float* dx);
+
+  void (*normalize)(const float* x, std::ptrdiff_t count, float mean, float std, float* y);  // (x - mean) / std
+  // Of a tile whose first lane is so many images behind the first of its batch; y may be x.
+  void (*dropout)(const Dropout&, const Draw&, std::uint32_t first, const float* x, std::ptrdiff_t size, float* y);
 
   // Softmax over the channels of a tile: x[k * stride] for k in 0..classes-1, each a vector of 16 lanes.
   void (*softmax)(const float* x, std::ptrdiff_t classes, std::ptrdiff_t stride, float* y);

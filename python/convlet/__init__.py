@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from . import datasets as datasets
     from . import onnx as onnx
     from . import plots as plots
+    from .augment import Augment as Augment
     from .estimator import LeNetClassifier as LeNetClassifier
     from .estimator import NetClassifier as NetClassifier
     from .history import History as History
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Augment",
     "History",
     "LeNetClassifier",
     "NetClassifier",
@@ -48,6 +50,7 @@ __all__ = [
 
 # What inference does not need is loaded when it is first asked for.
 _LATER = {
+    "Augment": "augment",
     "History": "history",
     "LeNetClassifier": "estimator",
     "NetClassifier": "estimator",

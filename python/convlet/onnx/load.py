@@ -81,7 +81,8 @@ def _net(graph: Graph) -> nn.Sequential:
             f"expected images (N, C, H, W) or rows (N, F) as {current!r}, got rank {len(shape)}"
         )
     operators.check_graph(graph)
-    names, layers = [], []
+    names: list[str] = []
+    layers: list[Any] = []
     for node in graph.nodes:
         if node.op == "Identity" and node.inputs[0] in constants:
             constants[node.outputs[0]] = constants[node.inputs[0]]
@@ -92,6 +93,9 @@ def _net(graph: Graph) -> nn.Sequential:
             _Place(node, known.shape if known else None),
             [constants[name] if name else None for name in node.inputs[1:]],
         )
+        if layer is not None and node.op == "Div" and _is_centring(layers):
+            layer = nn.Normalize(layers.pop().mean, layer.std)
+            names.pop()
         if layer is not None:
             names.append(node.name)
             layers.append(layer)
@@ -102,6 +106,11 @@ def _net(graph: Graph) -> nn.Sequential:
     if shape is not None and None not in shape[1:]:
         net.plan(tuple(size for size in shape[1:] if size is not None))
     return net
+
+
+def _is_centring(layers: Sequence[Op]) -> bool:
+    """Whether the last layer takes a mean away and no more."""
+    return bool(layers) and isinstance(layers[-1], nn.Normalize) and bool((layers[-1].std == 1).all())
 
 
 def _check_link(node: Node, current: str, constants: dict[str, NDArray[Any]]) -> None:
@@ -217,16 +226,37 @@ def _avg_pool2d(
     return nn.AvgPool2d(kernel, stride, sides, ceil, bool(count_include_pad))
 
 
-def _over_the_image(layer: Callable[[tuple[int, int]], Op]) -> Callable[..., Op]:
-    """Global pooling, as pooling with a window of the image's size."""
+def _global(layer: Callable[[], Op]) -> Callable[..., Op]:
+    """Global pooling."""
 
     def make(place: _Place) -> Op:
-        height, width = place.image
-        if height is None or width is None:
-            raise UnsupportedError("expected an image of known size")
-        return layer((height, width))
+        _ = place.image
+        return layer()
 
     return make
+
+
+def _each_channel(place: _Place, numbers: Array) -> Array:
+    """One number for each channel of images, of a constant that is broadcast to them."""
+    channels = place.shape[1] if place.shape is not None and len(place.shape) == 4 else None
+    count = channels or numbers.size
+    if (numbers.ndim, numbers.size) not in ((3, count), (4, count)) and numbers.size != 1:
+        raise UnsupportedError(f"expected a number for each channel in a Sequential, got {numbers.shape}")
+    if numbers.size > 1 and numbers.shape[-3] != numbers.size:
+        raise UnsupportedError(f"expected a number for each channel in a Sequential, got {numbers.shape}")
+    return np.broadcast_to(numbers.reshape(-1), (count,))
+
+
+def _sub(place: _Place, numbers: Array) -> nn.Normalize:
+    mean = _each_channel(place, numbers)
+    return nn.Normalize(mean, np.ones_like(mean))
+
+
+def _div(place: _Place, numbers: Array) -> nn.Normalize:
+    std = _each_channel(place, numbers)
+    if not (std > 0).all():
+        raise UnsupportedError(f"expected divisors above 0 in a Sequential, got {std.tolist()}")
+    return nn.Normalize(np.zeros_like(std), std)
 
 
 def _along_classes(layer: Callable[[int], Op]) -> Callable[..., Op]:
@@ -275,11 +305,12 @@ def _nothing(place: _Place, *constants: NDArray[Any] | None, **attributes: Any) 
 _LAYERS: dict[str, Callable[..., Op | None]] = {
     "AveragePool": _avg_pool2d,
     "Conv": _conv2d,
+    "Div": _div,
     "Dropout": _nothing,
     "Flatten": _flatten,
     "Gemm": _gemm,
-    "GlobalAveragePool": _over_the_image(nn.AvgPool2d),
-    "GlobalMaxPool": _over_the_image(nn.MaxPool2d),
+    "GlobalAveragePool": _global(nn.AdaptiveAvgPool2d),
+    "GlobalMaxPool": _global(nn.AdaptiveMaxPool2d),
     "Identity": _nothing,
     "LogSoftmax": _along_classes(nn.LogSoftmax),
     "MatMul": _mat_mul,
@@ -288,5 +319,6 @@ _LAYERS: dict[str, Callable[..., Op | None]] = {
     "Reshape": _reshape,
     "Sigmoid": lambda place: nn.Sigmoid(),
     "Softmax": _along_classes(nn.Softmax),
+    "Sub": _sub,
     "Tanh": lambda place: nn.Tanh(),
 }

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from .._arrays import Array, Labels, flag, integer
+from .._arrays import Array, Images, Labels, flag, integer
 from .._device import resolve_device
+from ..augment import Augment
 from ..checkpoint import Checkpoint
 from ..history import History, Row
-from ..nn import CrossEntropyLoss, Sequential
+from ..nn import CrossEntropyLoss, Dropout, Sequential
 from ..nn.engines import Engine, machine_of
 from ..optim import Optimizer
 from .case import Case, Data, case_of
@@ -77,6 +79,7 @@ class Trainer:
         seed: int = 0,
         shuffle: bool = True,
         *,
+        augment: Augment | None = None,
         resume: Checkpoint | None = None,
         on_epoch: Callable[[Row], object] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
@@ -89,8 +92,11 @@ class Trainer:
             validation: what to test with.
             epochs: how many in all; a resumed run makes those that are missing.
             batch_size: images a step; the last batch of an epoch may be smaller.
-            seed: of the order of the images, :func:`epoch_order`.
+            seed: of the order of the images, :func:`epoch_order`, of what :class:`nn.Dropout` drops and of
+                the augmentation.
             shuffle: whether the images have an order of their own in each epoch, or always the given one.
+            augment: what is done at random to the images that are trained on; those that are tested with stay
+                as they are.
             resume: where another run stopped. The net, the optimizer and the history go on from there, to
                 the same bits as if the run had never stopped.
             on_epoch: called with each new row; it may call :meth:`checkpoint`.
@@ -108,13 +114,17 @@ class Trainer:
         """
         epochs, batch_size = integer("fit", "epochs", epochs), integer("fit", "batch_size", batch_size)
         seed, shuffle = integer("fit", "seed", seed, 0, 2**64 - 1), flag("fit", "shuffle", shuffle)
+        if augment is not None and not isinstance(augment, Augment):
+            raise TypeError(f"fit: expected augment of type Augment, got {type(augment).__name__}")
         case = case_of("train", train, self.net, self.loss)
         test = None if validation is None else case_of("validation", validation, self.net, self.loss)
         shape, count = case.images.shape[1:], len(case.labels)
         if test is not None and test.images.shape[1:] != shape:
             raise ValueError(f"fit: expected validation images of {shape}, got {test.images.shape[1:]}")
+        if augment is not None and len(shape) != 3:
+            raise ValueError(f"fit: expected images (N, C, H, W) to augment, got (N, {shape[0]})")
         engine = self._engine(shape)
-        settings = self._settings(case, batch_size, seed, shuffle)
+        settings = self._settings(case, batch_size, seed, shuffle, augment)
         self._start(settings, resume)
         self.history.config = {**settings, "epochs": epochs, "device": self.device, **machine_of(engine)}
         steps = -(-count // batch_size)
@@ -127,7 +137,8 @@ class Trainer:
                 first, stop = number * steps + int(self._epoch.totals[0]), (number + 1) * steps
                 rates = self.optimizer.learning_rates(first, stop - first, epochs * steps, steps)
                 with self.net.flat_parameters() as parameters:
-                    self._train(engine, parameters, case, order, batch_size, rates, on_progress)
+                    work = case.images, case.labels, order[self._epoch.images :], batch_size, rates
+                    self._train(engine, parameters, case, work, (seed, augment and augment.spec()), on_progress)
                     tested = test and self._test(engine, parameters, test)
                 row = self._epoch.row(case, tested)
                 self.history.append(row)  # from here on the epoch is over, wherever an interrupt comes
@@ -164,31 +175,38 @@ class Trainer:
         engine: Engine,
         parameters: Array,
         case: Case,
-        order: Labels,
-        batch_size: int,
-        rates: NDArray[np.float64],
+        work: tuple[Images, Labels, Labels, int, NDArray[np.float64]],
+        chance: tuple[int, dict[str, Any] | None],
         on_progress: Callable[[Progress], object] | None,
     ) -> None:
-        """What is left of the epoch, in one call of the engine."""
-        epoch, within = self._epoch, self.history.within
-        if epoch.images == len(order):  # the run had stopped between the last step and the test
+        """What is left of the epoch, in one call of the engine.
+
+        Args:
+            engine: that computes.
+            parameters: updated in place.
+            case: what is trained on.
+            work: images, labels, what is left of the order, batch size, learning rates.
+            chance: the seed and the augmentation.
+            on_progress: as :meth:`fit`.
+        """
+        epoch, within, count = self._epoch, self.history.within, len(case.labels)
+        if epoch.images == count:  # the run had stopped between the last step and the test
             return
         started = time.perf_counter() - epoch.seconds
 
         def tick() -> None:
             epoch.seconds = time.perf_counter() - started
             progress = epoch.progress(case)
-            done = epoch.number + progress.images / len(order)
+            done = epoch.number + progress.images / count
             last = max(epoch.number, within[-1][0] if within else 0.0)
-            if progress.images < len(order) and int(_POINTS * done) > int(_POINTS * last):
+            if progress.images < count and int(_POINTS * done) > int(_POINTS * last):
                 within.append((done, progress.train_loss, progress.train_accuracy))
             if on_progress is not None:
                 on_progress(progress)
 
         state, optimizer = self.optimizer.state_arrays(parameters.size), self.optimizer.spec()
-        work = case.images, case.labels, order[epoch.images :], batch_size, rates
         try:
-            engine.train(parameters, state, *work, optimizer, self.loss.spec(), epoch.totals, tick)
+            engine.train(parameters, state, *work, optimizer, self.loss.spec(), epoch.totals, tick, *chance)
         finally:
             epoch.seconds = time.perf_counter() - started
             self.optimizer.steps_done = epoch.steps_before + int(epoch.totals[0])
@@ -197,7 +215,9 @@ class Trainer:
         loss, correct = engine.evaluate(parameters, test.images, test.labels, self.loss.spec())
         return loss / test.loss_divisor, correct / (len(test.labels) * test.counted_share)
 
-    def _settings(self, case: Case, batch_size: int, seed: int, shuffle: bool) -> dict[str, Any]:
+    def _settings(
+        self, case: Case, batch_size: int, seed: int, shuffle: bool, augment: Augment | None
+    ) -> dict[str, Any]:
         """What the bits of a run depend on, as JSON gives it back."""
         optimizer, schedule = self.optimizer.state_dict(), self.optimizer.schedule
         settings = {
@@ -208,8 +228,15 @@ class Trainer:
             "optimizer": {"kind": optimizer["kind"], **optimizer["settings"]},
             "schedule": getattr(schedule, "__qualname__", None) or (schedule and repr(schedule)),
             "loss": repr(self.loss),
+            "dropout": self._drops() or None,
+            "augment": augment and asdict(augment),
         }
         return dict(json.loads(json.dumps(settings)))
+
+    def _drops(self) -> dict[str, float]:
+        """The share that each layer drops, of those that do."""
+        ops = self.net.ops().items()
+        return {name: op.p for name, op in ops if isinstance(op, Dropout) and op.training}
 
     def _start(self, settings: dict[str, Any], resume: Checkpoint | None) -> None:
         """A new run, or another one from where it stopped."""
