@@ -38,8 +38,10 @@ def activations(net: Sequential, x: Numbers, draw: tuple[int, int] | None = None
     if images.dtype == np.uint8:
         found[0] /= np.float32(255)
     for n, layer in enumerate(net.ops().values()):
-        drops = draw is not None and isinstance(layer, Dropout)
-        found.append(layer.drop(found[-1], *draw, n) if drops else layer(found[-1]))
+        if draw is not None and isinstance(layer, Dropout):
+            found.append(layer.drop(found[-1], *draw, n))
+        else:
+            found.append(layer(found[-1]))
     return found
 
 

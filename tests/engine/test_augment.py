@@ -25,7 +25,7 @@ SHAPE = (2, 9, 7)
 
 
 def seen(settings: oracle.Settings, images: Any, order: Any, batch: int, threads: int = 1) -> Any:
-    """What a net sees of every image: the gradient of a dense layer's weights, one image of class 0 a step, shows it.
+    """What a net sees of every image, which the gradient of a dense layer's weights shows, one image a step.
 
     With a weight of zero and two classes the gradient of row 1 is x / 2 for labels of 0, exactly.
     """

@@ -40,7 +40,9 @@ def test_adaptive_pooling_is_pooling_of_the_image(layer: Any, size: Any):
 @pytest.mark.parametrize("layer", POOLS)
 def test_other_sizes_are_refused(layer: Any):
     for size in (2, (1, 2), (None, 1), 0, "1", 1.0, None):
-        with pytest.raises((TypeError, ValueError), match=rf"{layer.__name__}: expected output_size 1 or \(1, 1\)"):
+        with pytest.raises(
+            (TypeError, ValueError), match=rf"{layer.__name__}: expected output_size 1 or \(1, 1\)"
+        ):
             layer(size)
     with pytest.raises(ValueError, match=r"expected x of shape \(N, C, H, W\), got \(4, 9, 8\)"):
         layer()(X[0])
@@ -104,7 +106,9 @@ def test_one_layer_alone_may_stop_dropping():
     net[0].eval()
     assert net.training
     found = net.loss_and_gradients(x, y, step=1)
-    assert_same_bits_by_name(found[1], reference.loss_and_gradients(net, x, y, nn.CrossEntropyLoss(), 0, 1)[1])
+    assert_same_bits_by_name(
+        found[1], reference.loss_and_gradients(net, x, y, nn.CrossEntropyLoss(), 0, 1)[1]
+    )
     kept, _ = small().loss_and_gradients(dropout.forward(x, 0.25, 0, 1, 1), y)
     assert found[0] == kept
     twin = copy.deepcopy(net)

@@ -102,12 +102,12 @@ def forward(images: Pixels, s: Settings, seed: int, step: int, indices: NDArray[
         channels = []
         for channel in image:
             y = channel[:, ::-1] if t.mirrored else channel
-            if t.angle is None:
-                y = shifted(y, t.down, t.right)
-            else:
-                y = turned(y, t)
+            y = shifted(y, t.down, t.right) if t.angle is None else turned(y, t)
             top, left = t.erased
-            rows, columns = slice(max(top, 0), max(top + s.erase, 0)), slice(max(left, 0), max(left + s.erase, 0))
+            rows, columns = (
+                slice(max(top, 0), max(top + s.erase, 0)),
+                slice(max(left, 0), max(left + s.erase, 0)),
+            )
             y[rows, columns] = 0
             channels.append(y)
         found.append(channels)

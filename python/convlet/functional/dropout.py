@@ -14,13 +14,13 @@ _LAYERS, _STEPS, _SEEDS = 2**15, 2**48, 2**64
 
 
 @overload
-def dropout(
+def dropout(  # type: ignore[overload-overlap]
     x: DeviceArray,
     p: SupportsFloat = 0.5,
     seed: SupportsIndex = 0,
     step: SupportsIndex = 0,
     layer: SupportsIndex = 0,
-) -> DeviceArray: ...  # type: ignore[overload-overlap]
+) -> DeviceArray: ...
 @overload
 def dropout(
     x: Numbers,

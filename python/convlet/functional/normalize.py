@@ -50,4 +50,6 @@ def normalize_backward(dy: Numbers, std: Numbers) -> Array:
     """
     op = "normalize_backward"
     deviation = as_float32(op, "std", std)
-    return _core.normalize(as_float32(op, "dy", dy), 0 * deviation, deviation)
+    dx = _core.normalize(as_float32(op, "dy", dy), 0 * deviation, deviation)
+    assert not isinstance(dx, DeviceArray)
+    return dx

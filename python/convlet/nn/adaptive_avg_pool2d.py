@@ -11,9 +11,9 @@ __all__ = ["AdaptiveAvgPool2d"]
 
 
 class AdaptiveAvgPool2d(Op):
-    """The average of every channel, (N, C, H, W) -> (N, C, 1, 1): global average pooling, for any image size.
+    """The average of every channel, (N, C, H, W) -> (N, C, 1, 1): global average pooling.
 
-    It is :class:`AvgPool2d` with a window of the image's size.
+    Images may have any size. It is :class:`AvgPool2d` with a window of the image's size.
 
     Args:
         output_size: 1 or (1, 1); PyTorch's other sizes, whose windows overlap unevenly, are refused.

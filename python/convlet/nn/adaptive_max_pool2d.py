@@ -11,9 +11,9 @@ __all__ = ["AdaptiveMaxPool2d"]
 
 
 class AdaptiveMaxPool2d(Op):
-    """The largest pixel of every channel, (N, C, H, W) -> (N, C, 1, 1): global max pooling, for any image size.
+    """The largest pixel of every channel, (N, C, H, W) -> (N, C, 1, 1): global max pooling.
 
-    It is :class:`MaxPool2d` with a window of the image's size.
+    Images may have any size. It is :class:`MaxPool2d` with a window of the image's size.
 
     Args:
         output_size: 1 or (1, 1); PyTorch's other sizes, whose windows overlap unevenly, are refused.

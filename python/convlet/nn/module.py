@@ -60,7 +60,9 @@ class Layer(ABC):
 
     def buffers(self) -> dict[str, Array]:
         """The fixed numbers by name: those that :meth:`state_dict` holds and training leaves alone."""
-        return {join(name, key): array for name, op in self.ops().items() for key, array in op.buffers().items()}
+        return {
+            join(name, key): array for name, op in self.ops().items() for key, array in op.buffers().items()
+        }
 
     @property
     def training(self) -> bool:
@@ -153,7 +155,11 @@ class Layer(ABC):
         ]
         owners = {join(name, key): op for name, op in self.ops().items() for key in op.buffers()}
         if not problems:
-            found = (owners[name].buffer_problem(name.split(".")[-1], arrays[name]) for name in owners if name in arrays)
+            found = (
+                owners[name].buffer_problem(name.split(".")[-1], arrays[name])
+                for name in owners
+                if name in arrays
+            )
             problems = [problem for problem in found if problem]
         if strict and keys.missing_keys:
             problems.append(f"missing {', '.join(keys.missing_keys)}")

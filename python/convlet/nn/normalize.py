@@ -121,13 +121,13 @@ class Normalize(Op):
 
 
 def _fixed(array: Array) -> Array:
-    copy = array.copy()
+    copy: Array = array.copy()
     copy.flags.writeable = False
     return copy
 
 
 def _deviation(images: Images, mean: Any) -> Any:
-    """The square root of the mean squared distance from the mean, channel by channel, a thousand images at once."""
+    """The root of the mean squared distance from the mean, by channel, a thousand images at once."""
     squares = np.zeros(len(mean))
     for first in range(0, len(images), 1024):
         distance = images[first : first + 1024] - mean[:, np.newaxis, np.newaxis]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
+import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
@@ -37,8 +38,8 @@ def export(
 
     The model takes float32 images ``input`` (N, ...) for any N, in 0..1 if the net was trained on uint8,
     because only convlet itself scales those by 1/255, and gives ``output``. Every layer is one node under the
-    layer's name (normalization two), and every parameter an initializer under its own: ``0.weight``. Dropout,
-    which does nothing at inference, is an Identity. Equal nets give equal bytes.
+    layer's name (normalization two), and every parameter an initializer under its own: ``0.weight``. Equal
+    nets give equal bytes.
 
     Args:
         net: the net.
@@ -78,6 +79,8 @@ def _model(net: nn.Sequential, input_shape: Any, opset: int) -> onnx.ModelProto:
             continue
         operator, attributes = _node(name, layer, plan.layers[n])
         parameters = [f"{name}.{key}" for key in layer.slot.shapes] if isinstance(layer, Weighted) else []
+        if isinstance(layer, nn.Dropout):
+            parameters = [f"{name}.ratio"]
         nodes.append(helper.make_node(operator, [value, *parameters], [result], name, **attributes))
         value = result
     if not nodes:
@@ -90,6 +93,11 @@ def _model(net: nn.Sequential, input_shape: Any, opset: int) -> onnx.ModelProto:
         [
             *(numpy_helper.from_array(array, name) for name, array in net.parameters().items()),
             *(numpy_helper.from_array(array[:, None, None], name) for name, array in net.buffers().items()),
+            *(
+                numpy_helper.from_array(np.array(layer.p, np.float32), f"{name}.ratio")
+                for name, layer in ops.items()
+                if isinstance(layer, nn.Dropout)
+            ),
         ],
     )
     versions = [helper.make_opsetid("", opset)]
@@ -122,8 +130,10 @@ def _node(name: str, layer: Op, step: Mapping[str, Any]) -> tuple[str, dict[str,
             return "GlobalAveragePool", {}
         case nn.AdaptiveMaxPool2d():
             return "GlobalMaxPool", {}
-        case nn.Identity() | nn.Dropout():  # at inference, which is what a model is for, both do nothing
+        case nn.Identity():
             return "Identity", {}
+        case nn.Dropout():
+            return "Dropout", {}  # which does nothing at inference
         case nn.Conv2d():
             return "Conv", {**_sliding(layer.window), "group": layer.groups}
         case nn.Linear():

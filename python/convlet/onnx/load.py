@@ -26,9 +26,9 @@ Layer = TypeVar("Layer", bound=Weighted)
 def load(path: str | os.PathLike[str]) -> nn.Sequential:
     """Make a net of an ONNX file whose graph is one chain of layers.
 
-    Weights may be initializers, constants, or lie in files beside it. Nodes that do nothing at inference
-    leave no layer. The layers have the names that they were exported under if convlet wrote the file, else
-    "0", "1", ...
+    Weights may be initializers, constants, or lie in files beside it. Nodes that do nothing at inference,
+    Identity and Dropout, leave no layer, except in files that convlet wrote. The layers have the names that
+    they were exported under if convlet wrote the file, else "0", "1", ...
 
     Args:
         path: a file that convlet, PyTorch or another program wrote.
@@ -81,6 +81,7 @@ def _net(graph: Graph) -> nn.Sequential:
             f"expected images (N, C, H, W) or rows (N, F) as {current!r}, got rank {len(shape)}"
         )
     operators.check_graph(graph)
+    own = graph.model.producer_name == "convlet"
     names: list[str] = []
     layers: list[Any] = []
     for node in graph.nodes:
@@ -89,11 +90,11 @@ def _net(graph: Graph) -> nn.Sequential:
             continue
         _check_link(node, current, constants)
         known = graph.types.get(current)
-        layer = _layer(
-            _Place(node, known.shape if known else None),
-            [constants[name] if name else None for name in node.inputs[1:]],
-        )
-        if layer is not None and node.op == "Div" and _is_centring(layers):
+        given = [constants[name] if name else None for name in node.inputs[1:]]
+        layer = _layer(_Place(node, known.shape if known else None), given)
+        if layer is None and own and node.name:
+            layer = _idle(node, given)
+        if node.op == "Div" and isinstance(layer, nn.Normalize) and _is_centring(layers):
             layer = nn.Normalize(layers.pop().mean, layer.std)
             names.pop()
         if layer is not None:
@@ -102,7 +103,7 @@ def _net(graph: Graph) -> nn.Sequential:
         current = node.outputs[0]
     if graph.outputs != (current,):
         raise UnsupportedError(f"expected the output {current!r} of the last layer, got {graph.outputs[0]!r}")
-    net = _named(names if graph.model.producer_name == "convlet" else [], layers)
+    net = _named(names if own else [], layers)
     if shape is not None and None not in shape[1:]:
         net.plan(tuple(size for size in shape[1:] if size is not None))
     return net
@@ -110,7 +111,15 @@ def _net(graph: Graph) -> nn.Sequential:
 
 def _is_centring(layers: Sequence[Op]) -> bool:
     """Whether the last layer takes a mean away and no more."""
-    return bool(layers) and isinstance(layers[-1], nn.Normalize) and bool((layers[-1].std == 1).all())
+    last = layers[-1] if layers else None
+    return isinstance(last, nn.Normalize) and bool((last.std == 1).all())
+
+
+def _idle(node: Node, constants: Sequence[NDArray[Any] | None]) -> Op:
+    """The layer of convlet's own that does nothing at inference."""
+    if node.op == "Dropout":
+        return nn.Dropout(0.5 if not constants or constants[0] is None else constants[0].item())
+    return nn.Identity()
 
 
 def _check_link(node: Node, current: str, constants: dict[str, NDArray[Any]]) -> None:

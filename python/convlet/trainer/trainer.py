@@ -126,6 +126,7 @@ class Trainer:
         engine = self._engine(shape)
         settings = self._settings(case, batch_size, seed, shuffle, augment)
         self._start(settings, resume)
+        chance = seed, None if augment is None else augment.spec()
         self.history.config = {**settings, "epochs": epochs, "device": self.device, **machine_of(engine)}
         steps = -(-count // batch_size)
         started = time.perf_counter() - self.history.total_seconds
@@ -138,7 +139,7 @@ class Trainer:
                 rates = self.optimizer.learning_rates(first, stop - first, epochs * steps, steps)
                 with self.net.flat_parameters() as parameters:
                     work = case.images, case.labels, order[self._epoch.images :], batch_size, rates
-                    self._train(engine, parameters, case, work, (seed, augment and augment.spec()), on_progress)
+                    self._train(engine, parameters, case, work, chance, on_progress)
                     tested = test and self._test(engine, parameters, test)
                 row = self._epoch.row(case, tested)
                 self.history.append(row)  # from here on the epoch is over, wherever an interrupt comes
