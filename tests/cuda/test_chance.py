@@ -90,6 +90,16 @@ def test_the_fused_path_sees_augmented_images(device: str):
     assert runs[0].totals == pytest.approx(runs[1].totals, rel=1e-5)
 
 
+def test_what_does_nothing_leaves_the_fused_path(device: str):
+    layers = list(nn.LeNet(seed=1))
+    net = nn.Sequential(*layers[:3], nn.Identity(), *layers[3:8], nn.Dropout(0.5), *layers[8:], nn.Identity())
+    assert cuda_run(net, (1, 28, 28)).engine.passes == "layer by layer"
+    net.eval()
+    assert cuda_run(net, (1, 28, 28)).engine.passes == "fused LeNet"
+    images = np.random.default_rng(3).integers(0, 256, (3, 1, 28, 28), np.uint8)
+    assert_same_bits(net(cuda.array(images)).to_numpy(), net(images))
+
+
 def test_trainer_agrees_with_the_cpu(device: str):
     net, (images, labels) = DROPOUT.make(), DROPOUT.data(30)
     rows = []

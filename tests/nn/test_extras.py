@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from convlet import functional, nn, reference
-from networks import DROPOUT
+from networks import DROPOUT, NORMALIZED
 from oracle import dropout
 from tolerances import assert_same_bits, assert_same_bits_by_name
 
@@ -70,6 +70,34 @@ def test_layers_are_those_of_pytorch():
     mean, std = np.array([0.1, -0.2, 0.3, 0.0], np.float32), np.array([0.5, 2.0, 0.25, 1.0], np.float32)
     expected = (x - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
     assert_same_bits(nn.Normalize(mean, std)(X), expected.numpy())
+
+
+@pytest.mark.torch
+def test_gradients_through_global_pooling_are_those_of_pytorch():
+    torch = pytest.importorskip("torch")
+    net, (x, y) = NORMALIZED.make(3), NORMALIZED.data(9, "float32")
+
+    class Normalize(torch.nn.Module):
+        def __init__(self, layer: nn.Normalize) -> None:
+            super().__init__()
+            self.mean, self.std = (torch.tensor(v)[:, None, None].double() for v in (layer.mean, layer.std))
+
+        def forward(self, x: Any) -> Any:
+            return (x - self.mean) / self.std
+
+    theirs = torch.nn.Sequential(
+        Normalize(net[0]), torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), Normalize(net[3]),
+        torch.nn.AdaptiveMaxPool2d(1), torch.nn.Conv2d(8, 5, 1), torch.nn.AdaptiveAvgPool2d((1, 1)),
+        torch.nn.Flatten(), torch.nn.Dropout(), torch.nn.Linear(5, 5),
+    ).double().eval()  # fmt: skip
+    theirs.load_state_dict({name: torch.tensor(array) for name, array in net.parameters().items()})
+    loss = torch.nn.CrossEntropyLoss()(theirs(torch.tensor(x).double()), torch.tensor(y))
+    loss.backward()
+    value, gradients = net.eval().loss_and_gradients(x, y)
+    assert value == pytest.approx(loss.item(), rel=1e-6)
+    for name, parameter in theirs.named_parameters():
+        expected = parameter.grad.numpy()
+        np.testing.assert_allclose(gradients[name], expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
 def test_calls_are_inference_in_either_mode():

@@ -148,6 +148,17 @@ def test_global_pooling_is_pooling_with_a_window_of_the_image(tmp_path: Path) ->
     assert_same_bits(net(numbers(3, 2, 6, 8)), numbers(3, 2, 6, 8).max(axis=(2, 3), keepdims=True))
 
 
+def test_layers_that_do_nothing_come_back_from_convlets_own_files(tmp_path: Path) -> None:
+    net = nn.Sequential({"drop": nn.Dropout(0.25), "same": nn.Identity(), "act": nn.ReLU()})
+    export(net, tmp_path / "net.onnx", (2, 6, 8))
+    again = load(tmp_path / "net.onnx")
+    assert repr(again) == repr(net)
+    theirs = onnx.load(tmp_path / "net.onnx")
+    theirs.producer_name = "another"
+    onnx.save(theirs, tmp_path / "theirs.onnx")
+    assert [type(layer) for layer in load(tmp_path / "theirs.onnx")] == [nn.ReLU]
+
+
 @pytest.mark.parametrize("shape", [(2, 1, 1), (1, 2, 1, 1)])
 def test_a_difference_over_a_quotient_is_a_normalization(shape: tuple[int, ...], tmp_path: Path) -> None:
     mean, std = np.float32([0.1, 0.3]).reshape(shape), np.float32([0.5, 3]).reshape(shape)
