@@ -17,7 +17,8 @@ class Dropout(Op):
 
     A call, of the layer or of a net, is inference and drops nothing, in whatever mode the net is: nor do
     ``predict`` and ``evaluate``. ``Trainer.fit`` and ``net.loss_and_gradients`` drop, unless ``net.eval()``
-    was called. Which numbers is up to the seed and the step, :func:`convlet.functional.dropout`.
+    was called; ``fit`` keeps to the mode in which it began. Which numbers are dropped is up to the seed and
+    the step, :func:`convlet.functional.dropout`. A dropped number is 0 even where it was NaN or infinite.
 
     Args:
         p: the share that is dropped, 0 to 1.
