@@ -31,7 +31,7 @@ void load_tile(const Kernels& k, const Images& images, const LaneImages& lanes, 
   }
 }
 
-std::int64_t augmentation_scratch(const Image& shape) { return (kTile + 1) * room_of(shape); }
+std::int64_t augmentation_scratch(const Image& shape) { return (kTile + 1) * room_of(shape) + turn_scratch(shape); }
 
 // Bytes stay bytes as long as pixels are only copied, which moves a quarter of the memory.
 void load_augmented(const Kernels& k, const Images& images, const Image& shape, const Augment& augment, Draw draw,
@@ -56,7 +56,7 @@ void load_augmented(const Kernels& k, const Images& images, const Image& shape, 
     const float* x = images.bytes ? scaled : pixels_of<float>(images, image);
     if (images.bytes) k.scale_bytes(pixels_of<std::uint8_t>(images, image), images.size, scaled);
     if (t.turned) {
-      turn_image(t, shape, x, own);
+      turn_image(k, t, shape, x, scaled + room, own);
     } else {
       augment_image(t, shape, x, own);
     }

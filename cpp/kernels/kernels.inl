@@ -23,6 +23,7 @@ CONVLET_INLINE void keep(T& value) {
 #include "kernels/dropout.inl"
 #include "kernels/softmax.inl"
 #include "kernels/pack.inl"
+#include "kernels/augment.inl"
 #include "kernels/optimizer.inl"
 #include "kernels/peak.inl"
 // clang-format on
@@ -62,6 +63,7 @@ constexpr Kernels make_kernels(const char* name) {
   k.scale_bytes = scale_bytes;
   k.pack_floats = pack_floats;
   k.unpack = unpack;
+  k.turn = turn;
   k.repeat = repeat;
   k.add = add;
   k.sgd = sgd;

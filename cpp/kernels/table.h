@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "convlet/augment.h"
 #include "convlet/dropout.h"
 #include "convlet/modes.h"
 #include "convlet/tile.h"
@@ -135,6 +136,8 @@ struct Kernels {
   void (*scale_bytes)(const std::uint8_t* image, std::ptrdiff_t size, float* scaled);       // times 1/255, exactly
   void (*pack_floats)(const float* const* images, std::ptrdiff_t size, float* tile);
   void (*unpack)(const float* tile, std::ptrdiff_t size, float* const* images);
+  // One channel, turned and shifted, from (height + 4, width + 4) with two zeros around it.
+  void (*turn)(const Transform&, std::int32_t height, std::int32_t width, const float* padded, float* y);
   void (*repeat)(const float* lanes, std::ptrdiff_t size, float* tile);  // the same 16 lanes everywhere
 
   void (*add)(const float* x, std::ptrdiff_t count, float* sum);  // sum += x

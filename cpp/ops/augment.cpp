@@ -33,14 +33,26 @@ void augment_image(const Transform& t, const Image& shape, const Pixel* x, Pixel
 template void augment_image(const Transform&, const Image&, const std::uint8_t*, std::uint8_t*);
 template void augment_image(const Transform&, const Image&, const float*, float*);
 
-void turn_image(const Transform& t, const Image& shape, const float* x, float* y) {
-  const auto height = static_cast<std::int32_t>(shape.height), width = static_cast<std::int32_t>(shape.width);
-  for (std::int64_t c = 0; c < shape.channels; ++c, x += shape.plane()) {
-    const auto pixel = [&](std::int32_t r, std::int32_t column) { return x[std::int64_t{r} * width + column]; };
-    for (std::int32_t row = 0; row < height; ++row) {
-      for (std::int32_t column = 0; column < width; ++column) {
-        *y++ = augmented(t, height, width, row, column, pixel);
+// The image with two pixels of zeros around it (kernels/augment.inl), mirrored.
+void turn_image(const Kernels& k, const Transform& t, const Image& shape, const float* x, float* scratch, float* y) {
+  const std::int64_t height = shape.height, width = shape.width, stride = width + 4;
+  std::fill_n(scratch, turn_scratch(shape), 0.0f);
+  const std::int64_t erase_first = std::clamp<std::int64_t>(t.erase_column, 0, width);
+  const std::int64_t erase_last = std::clamp<std::int64_t>(t.erase_column + t.erase, erase_first, width);
+  const std::int64_t erase_top = std::clamp<std::int64_t>(t.erase_row, 0, height);
+  const std::int64_t erase_bottom = std::clamp<std::int64_t>(t.erase_row + t.erase, erase_top, height);
+  for (std::int64_t c = 0; c < shape.channels; ++c, y += shape.plane()) {
+    for (std::int64_t row = 0; row < height; ++row, x += width) {
+      float* padded = scratch + (row + 2) * stride + 2;
+      if (t.mirrored) {
+        std::reverse_copy(x, x + width, padded);
+      } else {
+        std::copy_n(x, width, padded);
       }
+    }
+    k.turn(t, static_cast<std::int32_t>(height), static_cast<std::int32_t>(width), scratch, y);
+    for (std::int64_t row = erase_top; row < erase_bottom; ++row) {
+      std::fill(y + row * width + erase_first, y + row * width + erase_last, 0.0f);
     }
   }
 }
