@@ -54,6 +54,9 @@ void avg_pool2d_backward(Stream, const Pool2d&, I, F, float*) { absent("avg_pool
 void activation(Stream, Activation, F, I, float*) { absent("activation"); }
 void activation_backward(Stream, Activation, F, F, I, float*) { absent("activation_backward"); }
 
+void dropout(Stream, const Dropout&, Draw, I, I, F, float*) { absent("dropout"); }
+void normalize(Stream, I, I, I, F, F, F, float*) { absent("normalize"); }
+
 void softmax(Stream, const Classes&, F, float*) { absent("softmax"); }
 void log_softmax(Stream, const Classes&, F, float*) { absent("log_softmax"); }
 void softmax_backward(Stream, const Classes&, F, F, float*) { absent("softmax_backward"); }
@@ -82,7 +85,9 @@ std::string Engine::passes() const { absent("engine"); }
 bool Engine::forward(F, const Images&, float*, const Watch&) { absent("engine"); }
 void Engine::forward_on_device(F, const Images&, float*) { absent("engine"); }
 bool Engine::evaluate(F, const DataSet&, const CrossEntropyLoss&, Totals&, const Watch&) { absent("engine"); }
-bool Engine::gradients(F, const DataSet&, const CrossEntropyLoss&, float*, Totals&, const Watch&) { absent("engine"); }
+bool Engine::gradients(F, const DataSet&, const CrossEntropyLoss&, const Draw&, float*, Totals&, const Watch&) {
+  absent("engine");
+}
 bool Engine::train(float*, float*, const DataSet&, const Training&, Totals&, const Watch&) { absent("engine"); }
 
 }  // namespace convlet::cuda

@@ -4,7 +4,9 @@
 
 #include <cstdint>
 
+#include "convlet/augment.h"
 #include "convlet/cross_entropy.h"
+#include "convlet/shapes.h"
 #include "cuda/device.h"
 #include "cuda/ops.h"
 
@@ -22,6 +24,8 @@ struct Source {                  // pointers to device memory
   const std::int64_t* labels = nullptr;
   const std::int64_t* order = nullptr;  // of the images; null: as they lie
   const Cursor* cursor = nullptr;
+  const Draw* draw = nullptr;     // in training: of the run's first step,
+  const Cursor* clock = nullptr;  // from which this one counts
 };
 
 // What a step leaves for the host, summed on the device: Totals of convlet/run.h.
@@ -31,6 +35,14 @@ struct DeviceTotals {
 
 // x (count, size) and targets (count); either may be null.
 void gather(Stream, const Source& source, std::int64_t count, float* x, std::int64_t* targets);
+
+// x (count, size) and labels (count), augmented; `augment` lies on the device.
+void augment(Stream, const Source& source, std::int64_t count, const Image& shape, const Augment* augment, float* x,
+             std::int64_t* labels);
+
+// Dropout of a batch in training, with the mask of the step that the source stands at.
+void dropout_of_step(Stream, const Dropout& op, const Source& source, std::int64_t images, std::int64_t size,
+                     const float* x, float* y);
 
 // now = rates[step]
 void begin_step(Stream, const Cursor* cursor, const StepRates* rates, StepRates* now);

@@ -24,19 +24,23 @@ constexpr int kUnrolled = 16;       // steps of one graph; at 30 us a step, half
 constexpr std::size_t kGraphs = 8;  // that an engine keeps
 
 // What a recorded graph has written into it, apart from the engine's own memory.
-using Key = std::tuple<int, int, std::int64_t, const void*, bool, const void*,  // source
-                       const float*, std::int64_t, float, Reduction,            // loss
+using Key = std::tuple<int, int, std::int64_t, const void*, bool, const void*, bool,  // source
+                       const float*, std::int64_t, float, Reduction,                  // loss
                        OptimizerKind, double, double, double, bool, double, double, double, WeightDecay>;
 
 enum class Work { Infer, Evaluate, Train };
 
-Key key_of(Work work, int steps, std::int64_t count, const Source& s, const CrossEntropyLoss& l, const Optimizer& o) {
+enum class Pixels { Plain, Augmented };
+
+Key key_of(Work work, int steps, std::int64_t count, const Source& s, Pixels pixels, const CrossEntropyLoss& l,
+           const Optimizer& o) {
   return {static_cast<int>(work),
           steps,
           count,
           s.images,
           s.bytes,
           s.labels,
+          pixels == Pixels::Augmented,
           l.weight,
           l.ignore_index,
           l.label_smoothing,
@@ -186,9 +190,16 @@ struct Engine::State {
     finish_step(stream, cursor.data(), count, Reduction::Sum, divisor.data(), sums.data(), totals.data());
   }
 
-  void queue_step(Stream stream, const Source& source, std::int64_t count, const CrossEntropyLoss& loss,
+  // The batch as a set of its own.
+  Source queue_augmentation(Stream stream, const Source& source, std::int64_t count) {
+    augment(stream, source, count, plan.input().image, augmentation.data(), augmented.data(), chosen.data());
+    return {augmented.data(), false, source.size, chosen.data(), nullptr, origin.data(), source.draw, source.clock};
+  }
+
+  void queue_step(Stream stream, const Source& data, std::int64_t count, Pixels pixels, const CrossEntropyLoss& loss,
                   const Optimizer& optimizer) {
     begin_step(bookkeeping.fork(stream), cursor.data(), rates.data(), now.data());
+    const Source source = pixels == Pixels::Augmented ? queue_augmentation(stream, data, count) : data;
     passes->gradients(stream, source, count, parameters.data(), batch_loss(loss), gradients.data());
     bookkeeping.join(stream);
     finish_step(bookkeeping.fork(stream), cursor.data(), count, loss.reduction, divisor.data(), sums.data(),
@@ -212,6 +223,10 @@ struct Engine::State {
   Memory<float> parameters, gradients, moments, losses, outputs, class_weights;
   Memory<std::uint8_t> staging;
   Memory<std::int64_t> targets, order;
+  Memory<Draw> draw{1};
+  Memory<Augment> augmentation;
+  Memory<float> augmented;      // images of a batch,
+  Memory<std::int64_t> chosen;  // and their labels
   Memory<double> divisor{1}, sums{2};
   Memory<Cursor> cursor{1}, origin{1};
   Memory<StepRates> rates, now{1};
@@ -243,7 +258,7 @@ bool Engine::forward(const float* parameters, const Images& images, float* outpu
     const std::int64_t count = std::min(batch, images.count - first);
     upload(s.staging.data(), static_cast<const std::uint8_t*>(images.data) + first * image_bytes,
            static_cast<std::size_t>(count * image_bytes));
-    s.graph(key_of(Work::Infer, 1, count, source, {}, {}), [&](Stream stream) {
+    s.graph(key_of(Work::Infer, 1, count, source, Pixels::Plain, {}, {}), [&](Stream stream) {
        s.passes->infer(stream, source, count, s.parameters.data(), s.outputs.data());
      }).launch(stream());
     s.outputs.read(outputs + first * size, count * size);
@@ -287,7 +302,7 @@ bool Engine::evaluate(const float* parameters, const DataSet& data, const CrossE
       if (patience.stop()) return false;
     }
     const std::int64_t count = std::min(batch, data.count() - first);
-    s.graph(key_of(Work::Evaluate, 1, count, source, on_device, {}), [&](Stream stream) {
+    s.graph(key_of(Work::Evaluate, 1, count, source, Pixels::Plain, on_device, {}), [&](Stream stream) {
        s.queue_evaluation(stream, source, count, on_device);
      }).launch(stream());
   }
@@ -296,8 +311,8 @@ bool Engine::evaluate(const float* parameters, const DataSet& data, const CrossE
   return true;
 }
 
-bool Engine::gradients(const float* parameters, const DataSet& data, const CrossEntropyLoss& loss, float* gradients,
-                       Totals& totals, const Watch&) {
+bool Engine::gradients(const float* parameters, const DataSet& data, const CrossEntropyLoss& loss, const Draw& draw,
+                       float* gradients, Totals& totals, const Watch&) {
   require("engine");
   State& s = *state_;
   totals = {1.0, static_cast<double>(data.count()), 0.0, 0.0};
@@ -309,7 +324,9 @@ bool Engine::gradients(const float* parameters, const DataSet& data, const Cross
   s.take_parameters(parameters);
   const CrossEntropyLoss on_device = s.take_loss(loss);
   Source source = data.arrays().source;
-  source.cursor = s.origin.data();
+  source.cursor = source.clock = s.origin.data();
+  source.draw = s.draw.data();
+  s.draw.write(&draw, 1);
   s.passes->gradients(stream(), source, data.count(), s.parameters.data(), s.batch_loss(on_device), s.gradients.data());
   s.gradients.read(gradients, s.plan.parameters);
   double sums[2], divisor = 1.0;
@@ -347,10 +364,20 @@ bool Engine::train(float* parameters, float* state, const DataSet& data, const T
 
   Source source = data.arrays().source;
   source.order = s.order.data();
-  source.cursor = s.cursor.data();
+  source.cursor = source.clock = s.cursor.data();
+  source.draw = s.draw.data();
+  const Draw draw{training.seed, training.optimizer.step};
+  s.draw.write(&draw, 1);
+  const Pixels pixels = training.augment ? Pixels::Augmented : Pixels::Plain;
+  if (training.augment) {
+    s.grow(s.augmentation, 1);
+    s.augmentation.write(training.augment, 1);
+    s.grow(s.augmented, batch * source.size);
+    s.grow(s.chosen, batch);
+  }
   const auto launch = [&](int unrolled, std::int64_t count) {
-    s.graph(key_of(Work::Train, unrolled, count, source, loss, training.optimizer), [&](Stream stream) {
-       for (int i = 0; i < unrolled; ++i) s.queue_step(stream, source, count, loss, training.optimizer);
+    s.graph(key_of(Work::Train, unrolled, count, source, pixels, loss, training.optimizer), [&](Stream stream) {
+       for (int i = 0; i < unrolled; ++i) s.queue_step(stream, source, count, pixels, loss, training.optimizer);
      }).launch(stream());
   };
   // Two launches wait on the device, so that it never idles and a wish to stop is heard soon: the first step is timed,

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "convlet/augment.h"
 #include "convlet/cross_entropy.h"
 #include "convlet/optimizer.h"
 #include "convlet/plan.h"
@@ -42,7 +43,9 @@ struct Training {
   std::int64_t count, batch_size;
   const double* learning_rates;  // one a step
   Optimizer optimizer;
-  CrossEntropyLoss loss;  // its weights lie on the host, as everywhere in this header
+  CrossEntropyLoss loss;             // its weights lie on the host, as everywhere in this header
+  std::uint64_t seed = 0;            // of dropout and augmentation, which also go by the optimizer's step
+  const Augment* augment = nullptr;  // or none
 };
 
 enum class Fusion { Allowed, Off };
@@ -63,8 +66,8 @@ class Engine {
   bool evaluate(const float* parameters, const DataSet& data, const CrossEntropyLoss& loss, Totals& totals,
                 const Watch& watch);
   // gradients (parameters), on the host, of the whole set as one batch; totals.loss_sum is the reduced loss.
-  bool gradients(const float* parameters, const DataSet& data, const CrossEntropyLoss& loss, float* gradients,
-                 Totals& totals, const Watch& watch);
+  bool gradients(const float* parameters, const DataSet& data, const CrossEntropyLoss& loss, const Draw& draw,
+                 float* gradients, Totals& totals, const Watch& watch);
   // One pass over the order; state (state_arrays, parameters). Totals grow as steps are done.
   bool train(float* parameters, float* state, const DataSet& data, const Training& training, Totals& totals,
              const Watch& watch);

@@ -13,7 +13,10 @@ namespace {
 bool is_activation(LayerKind kind) { return activation_of(kind) != Activation::None; }
 
 // A layer whose output is its input's memory.
-bool is_alias(const Stage& stage) { return stage.layer.kind == LayerKind::Flatten || stage.done_by_previous; }
+bool shares_memory(const Stage& stage, Use use) {
+  return is_alias(stage.layer.kind) || stage.done_by_previous ||
+         (stage.layer.kind == LayerKind::Dropout && use == Use::Inference);
+}
 
 Classes classes_of(const Stage& stage, std::int64_t count) {
   return {count, stage.out.image.channels, stage.out.image.plane()};
@@ -35,7 +38,7 @@ class LayerPasses : public Passes {
       const Stage& stage = plan_.stages[i];
       const LayerKind kind = stage.layer.kind;
       const std::int64_t size = batch_ * stage.out.image.size();
-      if (!is_alias(stage)) outputs_[i] = Memory<float>(size);
+      if (!shares_memory(stage, trains_ ? Use::Training : Use::Inference)) outputs_[i] = Memory<float>(size);
       if (!trains_) continue;
       if (kind == LayerKind::MaxPool2d) winners_[i] = Memory<std::int64_t>(size);
       if (kind == LayerKind::Conv2d) scratch = std::max(scratch, conv2d_scratch(stage.layer.conv, batch_));
@@ -50,36 +53,47 @@ class LayerPasses : public Passes {
   void infer(Stream stream, const Source& source, std::int64_t count, const float* parameters,
              float* outputs) override {
     gather(stream, source, count, input_.data(), nullptr);
-    forward(stream, count, parameters, Use::Inference, outputs);
+    forward(stream, source, count, parameters, Use::Inference, outputs);
   }
 
   void gradients(Stream stream, const Source& source, std::int64_t count, const float* parameters,
                  const BatchLoss& loss, float* gradients) override {
     gather(stream, source, count, input_.data(), loss.targets);
-    const float* logits = forward(stream, count, parameters, Use::Training, nullptr);
+    const float* logits = forward(stream, source, count, parameters, Use::Training, nullptr);
     const LossBuffers buffers{loss.losses, slopes_[0].data(), loss.divisor, loss.sums};
     cross_entropy(stream, loss.loss, {count, plan_.output().image.channels, 1}, logits, loss.targets, buffers);
-    backward(stream, count, parameters, gradients);
+    backward(stream, source, count, parameters, gradients);
   }
 
  private:
   // Where the last layer's output goes to `outputs` unless that is null; returns its place.
-  const float* forward(Stream stream, std::int64_t count, const float* parameters, Use use, float* outputs) {
+  const float* forward(Stream stream, const Source& source, std::int64_t count, const float* parameters, Use use,
+                       float* outputs) {
     const float* x = input_.data();
     std::size_t last = plan_.stages.size();  // the layer that writes the network's output
-    while (last > 0 && is_alias(plan_.stages[last - 1])) --last;
+    while (last > 0 && shares_memory(plan_.stages[last - 1], use)) --last;
     if (outputs && last == 0) {
       const auto bytes = static_cast<std::size_t>(count * plan_.input().image.size()) * sizeof(float);
       check("copy", cudaMemcpyAsync(outputs, x, bytes, cudaMemcpyDeviceToDevice, stream));
     }
     for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
       const Stage& stage = plan_.stages[i];
-      if (is_alias(stage)) continue;
+      if (shares_memory(stage, use)) continue;
       float* y = outputs && i + 1 == last ? outputs : outputs_[i].data();
-      forward_stage(stream, i, count, parameters, use, x, y);
+      if (stage.layer.kind == LayerKind::Dropout) {
+        drop(stream, i, source, count, x, y);
+      } else {
+        forward_stage(stream, i, count, parameters, use, x, y);
+      }
       x = y;
     }
     return x;
+  }
+
+  void drop(Stream stream, std::size_t i, const Source& source, std::int64_t count, const float* x, float* y) {
+    const Stage& stage = plan_.stages[i];
+    dropout_of_step(stream, dropout_of(stage.layer.dropout, static_cast<std::int64_t>(i)), source, count,
+                    stage.out.image.size(), x, y);
   }
 
   void forward_stage(Stream stream, std::size_t i, std::int64_t count, const float* parameters, Use use, const float* x,
@@ -95,6 +109,9 @@ class LayerPasses : public Passes {
         return max_pool2d(stream, stage.layer.pool, count, x, y, use == Use::Training ? winners_[i].data() : nullptr);
       case LayerKind::AvgPool2d:
         return avg_pool2d(stream, stage.layer.pool, count, x, y);
+      case LayerKind::Normalize:
+        return normalize(stream, count, stage.out.image.channels, stage.out.image.plane(), stage.layer.mean.data(),
+                         stage.layer.std.data(), x, y);
       case LayerKind::Softmax:
         return softmax(stream, classes_of(stage, count), x, y);
       case LayerKind::LogSoftmax:
@@ -105,13 +122,17 @@ class LayerPasses : public Passes {
   }
 
   // The gradient of the output lies in the first slope buffer.
-  void backward(Stream stream, std::int64_t count, const float* parameters, float* gradients) {
+  void backward(Stream stream, const Source& source, std::int64_t count, const float* parameters, float* gradients) {
     if (plan_.first_trained < 0) return;
     float *dy = slopes_[0].data(), *dx = slopes_[1].data();
     for (auto i = static_cast<std::int64_t>(plan_.stages.size()) - 1; i >= plan_.first_trained; --i) {
       const auto at = static_cast<std::size_t>(i);
       const Stage& stage = plan_.stages[at];
-      if (stage.layer.kind == LayerKind::Flatten) continue;
+      if (is_alias(stage.layer.kind)) continue;
+      if (stage.layer.kind == LayerKind::Dropout) {
+        drop(stream, at, source, count, dy, dy);
+        continue;
+      }
       if (is_activation(stage.layer.kind)) {
         activation_backward(stream, activation_of(stage.layer.kind), dy, output(at), count * stage.out.image.size(),
                             dy);
@@ -141,6 +162,11 @@ class LayerPasses : public Passes {
         return max_pool2d_backward(stream, stage.layer.pool, count, dy, winners_[i].data(), dx);
       case LayerKind::AvgPool2d:
         return avg_pool2d_backward(stream, stage.layer.pool, count, dy, dx);
+      case LayerKind::Normalize: {
+        const std::vector<float> none(stage.layer.std.size(), 0.0f);
+        return normalize(stream, count, stage.out.image.channels, stage.out.image.plane(), none.data(),
+                         stage.layer.std.data(), dy, dx);
+      }
       case LayerKind::Softmax:
         return softmax_backward(stream, classes_of(stage, count), dy, output(i), dx);
       default:
@@ -149,7 +175,7 @@ class LayerPasses : public Passes {
   }
 
   const float* output(std::size_t i) const {
-    while (is_alias(plan_.stages[i])) {
+    while (shares_memory(plan_.stages[i], Use::Training)) {
       if (i == 0) return input_.data();
       --i;
     }

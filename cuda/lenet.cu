@@ -11,18 +11,27 @@ class Reader {
   explicit Reader(const Plan& plan) : plan_(plan) {}
 
   const Stage* next(LayerKind kind) {
+    skip_identities();
     if (at_ >= plan_.stages.size() || plan_.stages[at_].layer.kind != kind) return nullptr;
     return &plan_.stages[at_++];
   }
   Activation activation() {
+    skip_identities();
     if (at_ >= plan_.stages.size()) return Activation::None;
     const Activation kind = activation_of(plan_.stages[at_].layer.kind);
     if (kind != Activation::None) ++at_;
     return kind;
   }
-  bool ended() const { return at_ == plan_.stages.size(); }
+  bool ended() {
+    skip_identities();
+    return at_ == plan_.stages.size();
+  }
 
  private:
+  void skip_identities() {
+    while (at_ < plan_.stages.size() && plan_.stages[at_].layer.kind == LayerKind::Identity) ++at_;
+  }
+
   const Plan& plan_;
   std::size_t at_ = 0;
 };

@@ -9,6 +9,7 @@
 
 #include "convlet/conv2d.h"
 #include "convlet/cross_entropy.h"
+#include "convlet/dropout.h"
 #include "convlet/linear.h"
 #include "convlet/modes.h"
 #include "convlet/optimizer.h"
@@ -44,6 +45,11 @@ void avg_pool2d_backward(Stream, const Pool2d& op, std::int64_t images, const fl
 // y may be x, and dx may be dy.
 void activation(Stream, Activation kind, const float* x, std::int64_t count, float* y);
 void activation_backward(Stream, Activation kind, const float* dy, const float* y, std::int64_t count, float* dx);
+
+// y may be x. mean and std lie on the host.
+void dropout(Stream, const Dropout& op, Draw draw, std::int64_t images, std::int64_t size, const float* x, float* y);
+void normalize(Stream, std::int64_t images, std::int64_t channels, std::int64_t plane, const float* mean,
+               const float* std, const float* x, float* y);
 
 // Over the last axis of (outer, classes, inner), in its middle: inner is 1 for plain rows.
 struct Classes {

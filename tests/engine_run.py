@@ -47,8 +47,8 @@ class EngineRun:
         loss: dict[str, Any] = CROSS_ENTROPY,
         threads: int = 1,
     ) -> None:
-        self.names = {name: array.shape for name, array in net.state_dict().items()}
-        self.parameters = np.concatenate([array.ravel() for array in net.state_dict().values()])
+        self.names = {name: array.shape for name, array in net.parameters().items()}
+        self.parameters = np.concatenate([array.ravel() for array in net.parameters().values()])
         self.engine = _core.Engine(net.plan(input_shape), threads)
         self.optimizer, self.loss = dict(optimizer), loss
         self.state = np.zeros((state_rows(optimizer), self.parameters.size), np.float32)
@@ -62,6 +62,8 @@ class EngineRun:
         lr: float | Sequence[float] = 0.1,
         order: NDArray[np.int64] | None = None,
         progress: Callable[[], object] | None = None,
+        seed: int = 0,
+        augment: dict[str, Any] | None = None,
         team: Any = None,
     ) -> None:
         """One pass over `order`, by default all images as they come."""
@@ -71,7 +73,7 @@ class EngineRun:
         rates = np.full(steps, lr, np.float64) if isinstance(lr, float) else np.array(lr, np.float64)
         self.engine.train(
             self.parameters, self.state, images, labels, order, batch_size, rates, self.optimizer, self.loss,
-            self.totals, progress, team,
+            self.totals, progress, seed, augment, team,
         )  # fmt: skip
         self.optimizer["step"] += steps
 

@@ -152,6 +152,54 @@ NETWORKS = (
 )
 
 
+DROPOUT = Network(
+    "dropout",
+    (2, 9, 8),
+    6,
+    lambda: nn.Sequential(
+        nn.Dropout(0.1),
+        nn.Conv2d(2, 5, 3),
+        nn.Dropout(0.3),
+        nn.Tanh(),
+        nn.Identity(),
+        nn.Dropout(0.5),
+        nn.MaxPool2d(2),
+        nn.Conv2d(5, 7, 2),
+        nn.Sigmoid(),
+        nn.AvgPool2d((1, 2)),
+        nn.Dropout(0.25),
+        nn.Dropout(0.25),
+        nn.Flatten(),
+        nn.Linear(14, 13),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(13, 6),
+        nn.Identity(),
+    ),
+)
+
+NORMALIZED = Network(
+    "normalized, with global pooling",
+    (3, 7, 9),
+    5,
+    lambda: nn.Sequential(
+        nn.Normalize((0.1, 0.5, 0.3), (0.25, 0.125, 0.3)),
+        nn.Conv2d(3, 8, 3),
+        nn.ReLU(),
+        nn.Normalize(np.linspace(0, 1, 8), np.linspace(0.5, 2, 8)),
+        nn.AdaptiveMaxPool2d(1),
+        nn.Conv2d(8, 5, 1),
+        nn.AdaptiveAvgPool2d((1, 1)),
+        nn.Flatten(),
+        nn.Dropout(),
+        nn.Linear(5, 5),
+    ),
+)
+
+EXTRAS = (DROPOUT, NORMALIZED)
+"""What small nets use besides, and where training is not inference."""
+
+
 def random_network(seed: int) -> Network:
     """A few random convolutions, poolings and activations, then dense layers; equal seeds give equal nets."""
     rng = np.random.default_rng(seed)

@@ -64,6 +64,7 @@ ORDER = [
     "reference",
     "datasets",
     "pictures",
+    "augment",
     "recipes",
     "plots",
     "history",

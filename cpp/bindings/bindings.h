@@ -13,6 +13,7 @@ void bind_linear(py::module_& m);
 void bind_pointwise(py::module_& m);
 void bind_cross_entropy(py::module_& m);
 void bind_optimizer(py::module_& m);
+void bind_dropout(py::module_& m);
 void bind_engine(py::module_& m);
 void bind_cuda_engine(py::module_& m);
 void bind_device(py::module_& m);

@@ -118,7 +118,7 @@ class PyEngine {
   }
 
   py::tuple loss_and_gradients(const py::array& parameters, const py::array& images, const py::array& labels,
-                               const py::dict& loss, py::array gradients) {
+                               const py::dict& loss, py::array gradients, std::uint64_t seed, std::int64_t step) {
     const float* p = arguments_.parameters(parameters);
     const Images set = arguments_.images(images);
     const CrossEntropyLoss l = arguments_.loss(loss);
@@ -127,14 +127,14 @@ class PyEngine {
     float* g = write(RunArguments::kOp, "gradients", gradients);
     check_shape(RunArguments::kOp, "gradients", gradients, {engine_.plan().parameters});
     Totals totals;
-    run([&](const Watch& watch) { return engine_.gradients(p, set, y, l, g, totals, watch); });
+    run([&](const Watch& watch) { return engine_.gradients(p, set, y, l, {seed, step}, g, totals, watch); });
     return py::make_tuple(totals.loss_sum, static_cast<std::int64_t>(totals.correct));
   }
 
   void train(py::array parameters, py::array state, const py::array& images, const py::array& labels,
              const py::array& order, std::int64_t batch_size, const py::array& learning_rates,
              const py::dict& optimizer, const py::dict& loss, py::array totals, const py::object& progress,
-             const py::object& team) {
+             std::uint64_t seed, const py::object& augment, const py::object& team) {
     arguments_.parameters(parameters);
     float* p = write(RunArguments::kOp, "parameters", parameters);
     Training training{};
@@ -146,6 +146,9 @@ class PyEngine {
     training.batch_size = RunArguments::batch_size(batch_size, training.count);
     training.learning_rates = RunArguments::learning_rates(learning_rates, training.count, training.batch_size);
     training.optimizer = optimizer_of(optimizer);
+    training.seed = seed;
+    const std::optional<Augment> augmentation = augment_of(augment, engine_.plan());
+    if (augmentation) training.augment = &*augmentation;
     float* s = write(RunArguments::kOp, "state", state);
     check_shape(RunArguments::kOp, "state", state, {training.optimizer.state_arrays(), engine_.plan().parameters},
                 " for this optimizer");
@@ -198,10 +201,11 @@ void bind_engine(py::module_& m) {
       .def("evaluate", &PyEngine::evaluate, py::arg("parameters"), py::arg("images"), py::arg("labels"),
            py::arg("loss"))
       .def("loss_and_gradients", &PyEngine::loss_and_gradients, py::arg("parameters"), py::arg("images"),
-           py::arg("labels"), py::arg("loss"), py::arg("gradients"))
+           py::arg("labels"), py::arg("loss"), py::arg("gradients"), py::arg("seed") = 0, py::arg("step") = 0)
       .def("train", &PyEngine::train, py::arg("parameters"), py::arg("state"), py::arg("images"), py::arg("labels"),
            py::arg("order"), py::arg("batch_size"), py::arg("learning_rates"), py::arg("optimizer"), py::arg("loss"),
-           py::arg("totals"), py::arg("progress").none(true), py::arg("team").none(true) = py::none());
+           py::arg("totals"), py::arg("progress").none(true), py::arg("seed") = 0, py::arg("augment") = py::none(),
+           py::arg("team").none(true) = py::none());
 }
 
 }  // namespace convlet::bindings

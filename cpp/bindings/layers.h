@@ -3,9 +3,11 @@
 
 #include <pybind11/stl.h>
 
+#include <optional>
 #include <string>
 
 #include "bindings/arrays.h"
+#include "convlet/augment.h"
 #include "convlet/optimizer.h"
 #include "convlet/plan.h"
 
@@ -37,6 +39,14 @@ inline Pool2d pool2d_of(const py::dict& d, LayerKind kind) {
   return op;
 }
 
+// The window of adaptive pooling to one pixel is the image, which the plan knows.
+inline Layer adaptive_of(LayerKind kind) {
+  Layer layer;
+  layer.kind = kind;
+  layer.whole_image = true;
+  return layer;
+}
+
 inline LayerKind kind_of(const std::string& name) {
   for (int i = 0; i <= static_cast<int>(LayerKind::LogSoftmax); ++i) {
     if (name == name_of(static_cast<LayerKind>(i))) return static_cast<LayerKind>(i);
@@ -45,8 +55,11 @@ inline LayerKind kind_of(const std::string& name) {
 }
 
 inline Layer layer_of(const py::dict& d) {
+  const auto kind = d["kind"].cast<std::string>();
+  if (kind == "adaptive_avg_pool2d") return adaptive_of(LayerKind::AvgPool2d);
+  if (kind == "adaptive_max_pool2d") return adaptive_of(LayerKind::MaxPool2d);
   Layer layer;
-  layer.kind = kind_of(d["kind"].cast<std::string>());
+  layer.kind = kind_of(kind);
   switch (layer.kind) {
     case LayerKind::Conv2d:
       layer.conv = conv2d_of(d);
@@ -60,6 +73,18 @@ inline Layer layer_of(const py::dict& d) {
     case LayerKind::Linear:
       layer.linear = {d["in_features"].cast<std::int64_t>(), d["out_features"].cast<std::int64_t>()};
       layer.bias = d["bias"].cast<bool>();
+      break;
+    case LayerKind::Normalize:
+      layer.mean = d["mean"].cast<std::vector<float>>();
+      layer.std = d["std"].cast<std::vector<float>>();
+      if (layer.mean.size() != layer.std.size()) {
+        refuse("normalize", "as many deviations as means", std::to_string(layer.std.size()));
+      }
+      break;
+    case LayerKind::Dropout:
+      layer.dropout = d["p"].cast<double>();
+      if (!(layer.dropout >= 0.0 && layer.dropout <= 1.0))
+        refuse("dropout", "p in 0..1", std::to_string(layer.dropout));
       break;
     default:
       break;
@@ -101,6 +126,25 @@ inline Optimizer optimizer_of(const py::dict& d) {
     refuse("engine", "optimizer 'sgd' or 'adam'", "'" + kind + "'");
   }
   return optimizer;
+}
+
+// None is no augmentation; else shift, erase, mirror, and turns: None or (257, 2) cosines and sines.
+inline std::optional<Augment> augment_of(const py::object& given, const Plan& plan) {
+  if (given.is_none()) return std::nullopt;
+  if (plan.input().flat) refuse("augment", "images of shape (C, H, W)", plan.input().text());
+  const auto d = given.cast<py::dict>();
+  Augment augment;
+  augment.shift = d["shift"].cast<std::int32_t>();
+  augment.erase = d["erase"].cast<std::int32_t>();
+  if (d["flip"].cast<bool>()) augment.mirror = Mirror::Half;
+  if (!d["turns"].is_none()) {
+    const auto turns = d["turns"].cast<py::array>();
+    const float* pairs = read("augment", "turns", turns);
+    check_shape("augment", "turns", turns, {kTurns, 2});
+    augment.rotation = Rotation::Table;
+    for (int i = 0; i < kTurns; ++i) augment.turns[i] = {pairs[2 * i], pairs[2 * i + 1]};
+  }
+  return augment;
 }
 
 }  // namespace convlet::bindings

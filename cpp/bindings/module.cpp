@@ -12,6 +12,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_pointwise(m);
   bind_cross_entropy(m);
   bind_optimizer(m);
+  bind_dropout(m);
   bind_engine(m);
   bind_cuda_engine(m);
   bind_machine(m);

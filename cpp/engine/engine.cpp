@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "engine/load.h"
 #include "engine/update.h"
 #include "ops/cross_entropy_tile.h"
 #include "ops/tiles.h"
@@ -45,27 +46,6 @@ class Counter {
  private:
   alignas(64) std::atomic<std::int64_t> value_{0};
 };
-
-// Brings 16 images into the input tile; lanes beyond the batch repeat its first image, so that no value appears
-// that the batch does not have.
-template <class ImageAt>
-void load_tile(const Kernels& k, const Images& images, int count, ImageAt image_at, float* tile) {
-  const std::uint8_t* bytes[kTile];
-  const float* floats[kTile];
-  for (int n = 0; n < kTile; ++n) {
-    const std::int64_t at = image_at(n < count ? n : 0) * images.size;
-    if (images.bytes) {
-      bytes[n] = static_cast<const std::uint8_t*>(images.data) + at;
-    } else {
-      floats[n] = static_cast<const float*>(images.data) + at;
-    }
-  }
-  if (images.bytes) {
-    k.pack_bytes(bytes, images.size, tile);
-  } else {
-    k.pack_floats(floats, images.size, tile);
-  }
-}
 
 }  // namespace
 
@@ -119,8 +99,9 @@ bool Engine::forward(const float* parameters, const Images& images, float* outpu
       forward_image(parameters, images, n, member, single == 1 && tiles == 0 ? threads() : 1, outputs + n * size);
     } else {
       float* arena = arenas_[static_cast<std::size_t>(member)].data();
-      load_tile(*kernels_, images, images_of(item, images.count), [&](int n) { return item * kTile + n; }, arena);
-      network_.forward(parameters, arena);
+      const int count = images_of(item, images.count);
+      load_tile(*kernels_, images, lane_images(count, [&](int n) { return item * kTile + n; }), arena);
+      network_.forward(parameters, arena, nullptr);
       unpack_tile(*kernels_, arena + plan_.output_offset(), images.count, size, item, outputs);
     }
     if (member == 0) stop.ask(At::Tile);
@@ -153,8 +134,8 @@ bool Engine::evaluate(const float* parameters, const Images& images, const std::
     if (stop.wanted()) return;
     float* arena = arenas_[static_cast<std::size_t>(member)].data();
     const int count = images_of(tile, images.count);
-    load_tile(*kernels_, images, count, [&](int n) { return tile * kTile + n; }, arena);
-    network_.forward(parameters, arena);
+    load_tile(*kernels_, images, lane_images(count, [&](int n) { return tile * kTile + n; }), arena);
+    network_.forward(parameters, arena, nullptr);
     losses[static_cast<std::size_t>(tile)] = cross_entropy_tile(
         *kernels_, loss, 1.0, arena + plan_.output_offset(), count, [&](int n) { return labels[tile * kTile + n]; },
         nullptr, nullptr);
@@ -189,6 +170,7 @@ struct Engine::Run {
   std::int64_t first(std::int64_t step) const { return step * training.batch_size; }
   std::int64_t count(std::int64_t step) const { return std::min(training.batch_size, training.count - first(step)); }
   std::int64_t image(std::int64_t position) const { return training.order ? training.order[position] : position; }
+  Draw draw(std::int64_t step) const { return {training.seed, training.optimizer.step + step}; }
   std::int64_t label(std::int64_t position) const { return training.labels[image(position)]; }
 
   // This process's tiles of it, and which of them has the first slot.
@@ -207,6 +189,19 @@ struct Engine::Run {
   }
 };
 
+void Engine::load(const Run& run, std::int64_t step, std::int64_t tile, int images, int member) {
+  const std::int64_t at = run.first(step) + tile * kTile;
+  const LaneImages lanes = lane_images(images, [&](int n) { return run.image(at + n); });
+  const auto m = static_cast<std::size_t>(member);
+  const Training& training = run.training;
+  if (training.augment) {
+    load_augmented(*kernels_, training.images, plan_.input().image, *training.augment, run.draw(step), lanes, images,
+                   augmented_[m].data(), arenas_[m].data());
+  } else {
+    load_tile(*kernels_, training.images, lanes, arenas_[m].data());
+  }
+}
+
 void Engine::run_tiles(Run& run, std::int64_t step, int member, const float* parameters) {
   const std::int64_t first = run.first(step), count = run.count(step), first_slot = run.first_slot(step);
   const Share share = run.share(step);
@@ -216,12 +211,13 @@ void Engine::run_tiles(Run& run, std::int64_t step, int member, const float* par
     if (run.stop.wanted()) return;
     const std::int64_t at = first + tile * kTile;
     const int images = images_of(tile, count);
-    load_tile(*kernels_, run.training.images, images, [&](int n) { return run.image(at + n); }, arena);
-    network_.forward(parameters, arena);
+    const TrainingTile place{run.draw(step), tile * kTile, tile - first_slot};
+    load(run, step, tile, images, member);
+    network_.forward(parameters, arena, &place);
     run.losses[static_cast<std::size_t>(tile)] = cross_entropy_tile(
         *kernels_, run.training.loss, divisor, arena + plan_.output_offset(), images,
         [&](int n) { return run.label(at + n); }, nullptr, arena + plan_.slope);
-    network_.backward(parameters, arena, tile - first_slot, images, *stash_);
+    network_.backward(parameters, arena, place, images, *stash_);
     if (member == 0) run.stop.ask(At::Tile);
   }
 }
@@ -325,12 +321,15 @@ Totals Engine::totals_of(const Run& run, std::int64_t step) const {
 }
 
 bool Engine::gradients(const float* parameters, const Images& images, const std::int64_t* labels,
-                       const CrossEntropyLoss& loss, float* gradients, Totals& totals, const Watch& watch) {
+                       const CrossEntropyLoss& loss, const Draw& draw, float* gradients, Totals& totals,
+                       const Watch& watch) {
   Training training{};
   training.images = images;
   training.labels = labels;
   training.count = training.batch_size = images.count;
   training.loss = loss;
+  training.seed = draw.seed;
+  training.optimizer.step = draw.step;
   const std::int64_t tiles = tiles_of(images.count);
   const int members = members_for(tiles);
   prepare(members, std::max<std::int64_t>(1, tiles), parameters);
@@ -354,6 +353,12 @@ bool Engine::train(float* parameters, float* state, const Training& training, To
   const std::int64_t tiles = tiles_of(std::min(training.batch_size, training.count));
   const int members = members_for(tiles);
   prepare(members, tiles, parameters);
+  if (training.augment) {
+    augmented_.resize(std::max(augmented_.size(), static_cast<std::size_t>(members)));
+    for (Buffer& scratch : augmented_) {
+      scratch.reserve(static_cast<std::size_t>(augmentation_scratch(plan_.input().image)));
+    }
+  }
   Run run(training, members, watch);
   Pool::shared().run(members, [&](int member) {
     for (std::int64_t step = 0; step < steps; ++step) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "convlet/augment.h"
 #include "convlet/cross_entropy.h"
 #include "convlet/optimizer.h"
 #include "convlet/plan.h"
@@ -30,7 +31,9 @@ struct Training {
   const double* learning_rates;  // one a step
   Optimizer optimizer;
   CrossEntropyLoss loss;
-  const Team* team = nullptr;  // or null for a process by itself
+  const Team* team = nullptr;        // or null for a process by itself
+  std::uint64_t seed = 0;            // of dropout and augmentation, which also go by the optimizer's step
+  const Augment* augment = nullptr;  // or none
 };
 
 class Engine {
@@ -47,7 +50,7 @@ class Engine {
                 Totals& totals, const Watch& watch);
   // gradients (parameters) of the whole set as one batch; totals.loss_sum is the reduced loss.
   bool gradients(const float* parameters, const Images& images, const std::int64_t* labels,
-                 const CrossEntropyLoss& loss, float* gradients, Totals& totals, const Watch& watch);
+                 const CrossEntropyLoss& loss, const Draw& draw, float* gradients, Totals& totals, const Watch& watch);
   // One pass over the order; state (state_arrays, parameters). Totals grow at the end of every step. In a team all
   // processes make the same steps: the watch of any of them stops all, after the same one.
   bool train(float* parameters, float* state, const Training& training, Totals& totals, const Watch& watch);
@@ -55,6 +58,7 @@ class Engine {
  private:
   struct Run;
 
+  void load(const Run& run, std::int64_t step, std::int64_t tile, int images, int member);
   void run_tiles(Run& run, std::int64_t step, int member, const float* parameters);
   bool join(Run& run, std::int64_t step, int member);
   bool exchange_sums(Run& run, std::int64_t step);
@@ -72,7 +76,7 @@ class Engine {
   int threads_;
   Network network_;
   std::unique_ptr<ImageNetwork> images_;
-  std::vector<Buffer> arenas_, image_arenas_;
+  std::vector<Buffer> arenas_, image_arenas_, augmented_;
   std::vector<Unit> units_;
   std::unique_ptr<Stash> stash_;
   Buffer gradient_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/normalize.h"
 #include "ops/pool2d_tile.h"
 #include "ops/tiles.h"
 
@@ -67,7 +68,12 @@ const float* ImageNetwork::forward(const float* parameters, const float* x, floa
         kernels_->average_pool_image(operation.pooling, x, y);
         break;
       case LayerKind::Flatten:
+      case LayerKind::Identity:
+      case LayerKind::Dropout:
         continue;
+      case LayerKind::Normalize:
+        normalize(*kernels_, stage, 1, x, y);
+        break;
       case LayerKind::Relu:
       case LayerKind::Sigmoid:
       case LayerKind::Tanh:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/normalize.h"
 #include "ops/pool2d_tile.h"
 
 namespace convlet {
@@ -62,11 +63,17 @@ void Network::pack(const float* parameters) {
   }
 }
 
-void Network::forward(const float* parameters, float* arena) const {
-  for (std::size_t i = 0; i < plan_->stages.size(); ++i) forward_stage(i, parameters, arena);
+void Network::forward(const float* parameters, float* arena, const TrainingTile* training) const {
+  for (std::size_t i = 0; i < plan_->stages.size(); ++i) forward_stage(i, parameters, arena, training);
 }
 
-void Network::forward_stage(std::size_t i, const float* parameters, float* arena) const {
+void Network::drop(std::size_t i, const TrainingTile& training, const float* x, float* y) const {
+  const Stage& stage = plan_->stages[i];
+  const Dropout op = dropout_of(stage.layer.dropout, static_cast<std::int64_t>(i));
+  kernels_->dropout(op, training.draw, static_cast<std::uint32_t>(training.first), x, stage.out.image.size(), y);
+}
+
+void Network::forward_stage(std::size_t i, const float* parameters, float* arena, const TrainingTile* training) const {
   const Stage& stage = plan_->stages[i];
   const Operation& operation = operations_[i];
   const float* x = arena + stage.x;
@@ -83,6 +90,13 @@ void Network::forward_stage(std::size_t i, const float* parameters, float* arena
     case LayerKind::AvgPool2d:
       return kernels_->average_pool(operation.pooling, x, y);
     case LayerKind::Flatten:
+    case LayerKind::Identity:
+      return;
+    case LayerKind::Normalize:
+      return normalize(*kernels_, stage, kTile, x, y);
+    case LayerKind::Dropout:
+      if (training) return drop(i, *training, x, y);
+      if (x != y) std::copy_n(x, out.size() * kTile, y);
       return;
     case LayerKind::Relu:
     case LayerKind::Sigmoid:
@@ -99,15 +113,16 @@ void Network::forward_stage(std::size_t i, const float* parameters, float* arena
   }
 }
 
-void Network::backward(const float* parameters, float* arena, std::int64_t tile, int images, Stash& stash) const {
+void Network::backward(const float* parameters, float* arena, const TrainingTile& training, int images,
+                       Stash& stash) const {
   if (plan_->first_trained < 0) return;
   for (auto i = static_cast<int>(plan_->stages.size()) - 1; i >= plan_->first_trained; --i) {
-    backward_stage(static_cast<std::size_t>(i), parameters, arena, tile, images, stash);
+    backward_stage(static_cast<std::size_t>(i), parameters, arena, training, images, stash);
   }
 }
 
-void Network::backward_stage(std::size_t i, const float* parameters, float* arena, std::int64_t tile, int images,
-                             Stash& stash) const {
+void Network::backward_stage(std::size_t i, const float* parameters, float* arena, const TrainingTile& training,
+                             int images, Stash& stash) const {
   const Stage& stage = plan_->stages[i];
   const Operation& operation = operations_[i];
   const bool last = static_cast<int>(i) == plan_->first_trained;  // nothing before it wants a gradient
@@ -116,6 +131,7 @@ void Network::backward_stage(std::size_t i, const float* parameters, float* aren
   const float* dy = arena + stage.dy;
   float* dx = arena + stage.dx;
   const Image& out = stage.out.image;
+  const std::int64_t tile = training.slot;
   float* slot = stash.slot(tile) + std::max<std::int64_t>(stage.slot, 0);
   switch (stage.layer.kind) {
     case LayerKind::Conv2d: {
@@ -139,7 +155,16 @@ void Network::backward_stage(std::size_t i, const float* parameters, float* aren
     case LayerKind::AvgPool2d:
       return kernels_->average_pool_backward(operation.pooling, stage.through, dy, x, dx);
     case LayerKind::Flatten:
+    case LayerKind::Identity:
       return;
+    case LayerKind::Normalize:
+      for (std::int64_t c = 0; c < out.channels; ++c) {
+        const std::int64_t at = c * out.plane() * kTile;
+        kernels_->normalize(dy + at, out.plane() * kTile, 0.0f, stage.layer.std[static_cast<std::size_t>(c)], dx + at);
+      }
+      return;
+    case LayerKind::Dropout:
+      return drop(i, training, dy, dx);
     case LayerKind::Relu:
     case LayerKind::Sigmoid:
     case LayerKind::Tanh:

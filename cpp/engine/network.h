@@ -34,6 +34,13 @@ class Stash {
   std::vector<Dense> dense_;
 };
 
+// A tile in training: what its dropout layers draw by.
+struct TrainingTile {
+  Draw draw;
+  std::int64_t first = 0;  // place in the batch of its first image
+  std::int64_t slot = 0;   // of the stash, for what it leaves
+};
+
 class Network {
  public:
   Network(const Plan& plan, const Kernels& kernels);
@@ -42,11 +49,12 @@ class Network {
   void pack(std::size_t stage, std::int64_t o0, std::int64_t o1, const float* parameters);
   void pack(const float* parameters);
 
-  // The input tile lies at the start of the arena; the output is left at plan.output_offset().
-  void forward(const float* parameters, float* arena) const;
+  // The input tile lies at the start of the arena; the output is left at plan.output_offset(). At inference, with null,
+  // nothing is dropped.
+  void forward(const float* parameters, float* arena, const TrainingTile* training) const;
 
   // The gradient of the output lies at plan.slope, for so many images; what the update needs goes to the stash.
-  void backward(const float* parameters, float* arena, std::int64_t tile, int images, Stash& stash) const;
+  void backward(const float* parameters, float* arena, const TrainingTile& training, int images, Stash& stash) const;
 
  private:
   struct Operation {
@@ -56,9 +64,10 @@ class Network {
     Buffer forward, backward;  // packed weights
   };
 
-  void forward_stage(std::size_t i, const float* parameters, float* arena) const;
-  void backward_stage(std::size_t i, const float* parameters, float* arena, std::int64_t tile, int images,
+  void forward_stage(std::size_t i, const float* parameters, float* arena, const TrainingTile* training) const;
+  void backward_stage(std::size_t i, const float* parameters, float* arena, const TrainingTile& training, int images,
                       Stash& stash) const;
+  void drop(std::size_t i, const TrainingTile& training, const float* x, float* y) const;
 
   const Plan* plan_;
   const Kernels* kernels_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "convlet/philox.h"
 #include "convlet/tile.h"
 
 namespace convlet {
@@ -10,17 +11,20 @@ namespace {
 
 bool is_activation(LayerKind kind) { return activation_of(kind) != Activation::None; }
 
+// Its backward pass needs neither its input nor its output.
+bool is_forgetful(LayerKind kind) { return kind == LayerKind::Normalize || kind == LayerKind::Dropout; }
+
 // Its output has the shape of its input, and the backward pass reads no other value than it writes.
 bool is_elementwise(LayerKind kind) {
-  return is_activation(kind) || kind == LayerKind::Softmax || kind == LayerKind::LogSoftmax ||
-         kind == LayerKind::Flatten;
+  return is_activation(kind) || kind == LayerKind::Softmax || kind == LayerKind::LogSoftmax || is_alias(kind) ||
+         is_forgetful(kind);
 }
 
 bool is_pooling(LayerKind kind) { return kind == LayerKind::MaxPool2d || kind == LayerKind::AvgPool2d; }
 
 // Its backward pass needs neither its output nor anything else that an in-place activation would overwrite.
 bool output_is_free(LayerKind kind) {
-  return kind == LayerKind::Conv2d || kind == LayerKind::Linear || is_pooling(kind);
+  return kind == LayerKind::Conv2d || kind == LayerKind::Linear || is_pooling(kind) || is_forgetful(kind);
 }
 
 [[noreturn]] void refuse(std::size_t index, const char* op, const std::string& expected, const std::string& got) {
@@ -48,6 +52,9 @@ void plan_pool2d(std::size_t index, Stage& stage) {
   const char* name = name_of(stage.layer.kind);
   if (stage.in.flat) refuse(index, name, "an input of shape (C, H, W)", stage.in.text());
   stage.layer.pool.in = stage.in.image;
+  if (stage.layer.whole_image) {
+    stage.layer.pool.kernel = stage.layer.pool.stride = {stage.in.image.height, stage.in.image.width};
+  }
   check(stage.layer.pool, name);
   stage.out = {stage.layer.pool.out(), false};
 }
@@ -65,6 +72,22 @@ void plan_linear(std::size_t index, Stage& stage) {
   stage.multiply_adds = op.weights();
 }
 
+void plan_normalize(std::size_t index, Stage& stage) {
+  const auto channels = static_cast<std::int64_t>(stage.layer.mean.size());
+  if (stage.in.flat || stage.in.image.channels != channels) {
+    refuse(index, "normalize", "an input of shape (" + std::to_string(channels) + ", H, W) to match mean and std",
+           stage.in.text());
+  }
+  stage.out = stage.in;
+}
+
+void plan_dropout(std::size_t index, Stage& stage) {
+  if (index >= kDropoutLayers) {
+    refuse(index, "dropout", "a place among the first " + std::to_string(kDropoutLayers) + " layers", "a later one");
+  }
+  stage.out = stage.in;
+}
+
 void plan_shapes(std::size_t index, Stage& stage) {
   switch (stage.layer.kind) {
     case LayerKind::Conv2d:
@@ -77,6 +100,10 @@ void plan_shapes(std::size_t index, Stage& stage) {
     case LayerKind::Flatten:
       stage.out = {{stage.in.image.size(), 1, 1}, true};
       return;
+    case LayerKind::Normalize:
+      return plan_normalize(index, stage);
+    case LayerKind::Dropout:
+      return plan_dropout(index, stage);
     default:
       stage.out = stage.in;
   }
@@ -98,16 +125,18 @@ class Claims {
 
 // [input | outputs of stages and winners]: an activation computes in place where nobody misses what it overwrites.
 void place_outputs(Plan& plan, Claims& claims) {
-  std::int64_t x = claims.next(plan.input().image.size());
-  LayerKind producer = LayerKind::Softmax;  // of x: the input tile is kept as it is
+  const std::int64_t input = claims.next(plan.input().image.size());
+  std::int64_t x = input;
+  LayerKind producer = LayerKind::Softmax;  // of x: activations keep the input tile as it is
   for (Stage& stage : plan.stages) {
     const LayerKind kind = stage.layer.kind;
     const std::int64_t size = stage.out.image.size();
     stage.x = x;
-    const bool in_place = kind == LayerKind::Flatten || (is_activation(kind) && output_is_free(producer));
+    const bool in_place = is_alias(kind) || (is_activation(kind) && output_is_free(producer)) ||
+                          (is_forgetful(kind) && (output_is_free(producer) || x == input));
     stage.y = in_place ? x : claims.next(size);
     if (kind == LayerKind::MaxPool2d) stage.winners = claims.next(size);
-    if (kind != LayerKind::Flatten) producer = kind;
+    if (!is_alias(kind)) producer = kind;
     x = stage.y;
   }
 }
@@ -129,7 +158,7 @@ void place_gradients(Plan& plan, Claims& claims) {
   std::int64_t dy = plan.slope;
   for (auto stage = plan.stages.rbegin(); stage != plan.stages.rend(); ++stage) {
     stage->dy = dy;
-    if (stage->layer.kind == LayerKind::Flatten || stage->done_by_next) {
+    if (is_alias(stage->layer.kind) || is_forgetful(stage->layer.kind) || stage->done_by_next) {
       stage->dx = dy;
     } else if (is_elementwise(stage->layer.kind)) {
       stage->dx = stage->y;
@@ -167,8 +196,9 @@ void fuse(Plan& plan) {
 }  // namespace
 
 const char* name_of(LayerKind kind) {
-  static constexpr const char* names[] = {"conv2d", "max_pool2d", "avg_pool2d", "linear",  "flatten",
-                                          "relu",   "sigmoid",    "tanh",       "softmax", "log_softmax"};
+  static constexpr const char* names[] = {"conv2d",   "max_pool2d", "avg_pool2d", "linear", "flatten",
+                                          "identity", "normalize",  "dropout",    "relu",   "sigmoid",
+                                          "tanh",     "softmax",    "log_softmax"};
   return names[static_cast<int>(kind)];
 }
 
@@ -184,6 +214,8 @@ Activation activation_of(LayerKind kind) {
       return Activation::None;
   }
 }
+
+bool is_alias(LayerKind kind) { return kind == LayerKind::Flatten || kind == LayerKind::Identity; }
 
 std::string Shape::text() const {
   if (flat) return "(" + std::to_string(image.channels) + ",)";

@@ -86,6 +86,10 @@ void activate(Activation kind, const float* x, std::ptrdiff_t count, float* y) {
   with_activation(kind, [&](auto activation) { map(x, count, y, activation); });
 }
 
+void normalize(const float* x, std::ptrdiff_t count, float mean, float std, float* y) {
+  map(x, count, y, [&](Vec v) { return (v - set(mean)) / set(std); });
+}
+
 // Calls run with the derivative of an activation, f(dy, y) from its output y: dy [y > 0] (and dy where y is NaN),
 // dy y (1 - y), dy (1 - y^2).
 template <class Run>

@@ -20,8 +20,10 @@ CONVLET_INLINE void keep(T& value) {
 #include "kernels/conv2d_backward_channels.inl"
 #include "kernels/linear.inl"
 #include "kernels/pool2d.inl"
+#include "kernels/dropout.inl"
 #include "kernels/softmax.inl"
 #include "kernels/pack.inl"
+#include "kernels/augment.inl"
 #include "kernels/optimizer.inl"
 #include "kernels/peak.inl"
 // clang-format on
@@ -50,6 +52,8 @@ constexpr Kernels make_kernels(const char* name) {
   k.average_pool_backward = average_pool_backward;
   k.activate = activate;
   k.activate_backward = activate_backward;
+  k.normalize = normalize;
+  k.dropout = dropout;
   k.softmax = softmax;
   k.log_softmax = log_softmax;
   k.softmax_backward = softmax_backward;
@@ -59,6 +63,7 @@ constexpr Kernels make_kernels(const char* name) {
   k.scale_bytes = scale_bytes;
   k.pack_floats = pack_floats;
   k.unpack = unpack;
+  k.turn = turn;
   k.repeat = repeat;
   k.add = add;
   k.sgd = sgd;

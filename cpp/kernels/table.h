@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "convlet/augment.h"
+#include "convlet/dropout.h"
 #include "convlet/modes.h"
 #include "convlet/tile.h"
 
@@ -115,6 +117,10 @@ struct Kernels {
   void (*activate)(Activation, const float* x, std::ptrdiff_t count, float* y);
   void (*activate_backward)(Activation, const float* dy, const float* y, std::ptrdiff_t count, float* dx);
 
+  void (*normalize)(const float* x, std::ptrdiff_t count, float mean, float std, float* y);  // (x - mean) / std
+  // Of a tile whose first lane is so many images behind the first of its batch; y may be x.
+  void (*dropout)(const Dropout&, const Draw&, std::uint32_t first, const float* x, std::ptrdiff_t size, float* y);
+
   // Softmax over the channels of a tile: x[k * stride] for k in 0..classes-1, each a vector of 16 lanes.
   void (*softmax)(const float* x, std::ptrdiff_t classes, std::ptrdiff_t stride, float* y);
   void (*log_softmax)(const float* x, std::ptrdiff_t classes, std::ptrdiff_t stride, float* y);
@@ -130,6 +136,8 @@ struct Kernels {
   void (*scale_bytes)(const std::uint8_t* image, std::ptrdiff_t size, float* scaled);       // times 1/255, exactly
   void (*pack_floats)(const float* const* images, std::ptrdiff_t size, float* tile);
   void (*unpack)(const float* tile, std::ptrdiff_t size, float* const* images);
+  // One channel, turned and shifted, from (height + 4, width + 4) with two zeros around it.
+  void (*turn)(const Transform&, std::int32_t height, std::int32_t width, const float* padded, float* y);
   void (*repeat)(const float* lanes, std::ptrdiff_t size, float* tile);  // the same 16 lanes everywhere
 
   void (*add)(const float* x, std::ptrdiff_t count, float* sum);  // sum += x

@@ -6,6 +6,7 @@
 
 #include "convlet/conv2d.h"
 #include "convlet/cross_entropy.h"
+#include "convlet/dropout.h"
 #include "convlet/linear.h"
 #include "convlet/modes.h"
 #include "convlet/pool2d.h"
@@ -28,6 +29,12 @@ void linear_backward(const Linear& op, std::int64_t images, const float* dy, con
 
 void activation(Activation kind, const float* x, std::int64_t count, float* y);
 void activation_backward(Activation kind, const float* dy, const float* y, std::int64_t count, float* dx);
+
+// Of images (N, size).
+void dropout(const Dropout& op, Draw draw, std::int64_t images, std::int64_t size, const float* x, float* y);
+// (x - mean) / std of each channel.
+void normalize(std::int64_t images, std::int64_t channels, std::int64_t plane, const float* mean, const float* std,
+               const float* x, float* y);
 
 // Over the last axis of (rows, classes).
 void softmax(std::int64_t rows, std::int64_t classes, const float* x, float* y);

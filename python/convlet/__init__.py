@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from . import onnx as onnx
     from . import pictures as pictures
     from . import plots as plots
+    from .augment import Augment as Augment
     from .estimator import LeNetClassifier as LeNetClassifier
     from .estimator import NetClassifier as NetClassifier
     from .history import History as History
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Augment",
     "History",
     "LeNetClassifier",
     "NetClassifier",
@@ -60,6 +62,7 @@ __all__ = [
 
 # What inference does not need is loaded when it is first asked for.
 _LATER = {
+    "Augment": "augment",
     "History": "history",
     "LeNetClassifier": "estimator",
     "NetClassifier": "estimator",

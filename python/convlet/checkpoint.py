@@ -125,8 +125,9 @@ def load_net(path: str | os.PathLike[str]) -> SavedNet:
         shape, classes = json.loads(metadata.pop("input_shape")), json.loads(metadata.pop("classes"))
         # Before any memory is taken: a description may claim layers of any size.
         count = sum(array.size for array in tensors.values())
-        if count != net.parameter_count:
-            raise ValueError(f"expected {net.parameter_count} parameters for its net, got {count}")
+        expected = net.parameter_count + sum(array.size for array in net.buffers().values())
+        if count != expected:
+            raise ValueError(f"expected {expected} parameters for its net, got {count}")
         net.load_state_dict(tensors)
         if net.plan(tuple(shape)).output_shape != (len(classes),):
             raise ValueError(f"expected a net with an output for each of its {len(classes)} classes")

@@ -27,12 +27,17 @@ _KEYS = ("input", "initialize", "layers")
 LAYERS: dict[str, type[Op]] = {
     layer.__name__: layer
     for layer in (
+        nn.AdaptiveAvgPool2d,
+        nn.AdaptiveMaxPool2d,
         nn.AvgPool2d,
         nn.Conv2d,
+        nn.Dropout,
         nn.Flatten,
+        nn.Identity,
         nn.Linear,
         nn.LogSoftmax,
         nn.MaxPool2d,
+        nn.Normalize,
         nn.ReLU,
         nn.Sigmoid,
         nn.Softmax,

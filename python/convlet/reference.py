@@ -12,18 +12,19 @@ from typing import SupportsFloat
 import numpy as np
 
 from ._arrays import Array, Numbers
-from .nn import CrossEntropyLoss, Sequential
+from .nn import CrossEntropyLoss, Dropout, Sequential
 from .optim import Optimizer
 
 __all__ = ["activations", "forward", "loss_and_gradients", "step"]
 
 
-def activations(net: Sequential, x: Numbers) -> list[Array]:
+def activations(net: Sequential, x: Numbers, draw: tuple[int, int] | None = None) -> list[Array]:
     """Everything that appears on the way through a net.
 
     Args:
         net: the net.
         x: images with a batch axis, uint8 (scaled by 1/255) or of a floating-point type.
+        draw: in training the seed and the step of what dropout layers drop; ``None`` at inference.
 
     Returns:
         The images as float32, then the output of every layer, those of inner nets one by one.
@@ -36,8 +37,11 @@ def activations(net: Sequential, x: Numbers) -> list[Array]:
     found: list[Array] = [images.astype(np.float32, copy=False)]
     if images.dtype == np.uint8:
         found[0] /= np.float32(255)
-    for layer in net.ops().values():
-        found.append(layer(found[-1]))
+    for n, layer in enumerate(net.ops().values()):
+        if draw is not None and isinstance(layer, Dropout):
+            found.append(layer.drop(found[-1], *draw, n))
+        else:
+            found.append(layer(found[-1]))
     return found
 
 
@@ -47,7 +51,7 @@ def forward(net: Sequential, x: Numbers) -> Array:
 
 
 def loss_and_gradients(
-    net: Sequential, x: Numbers, y: Numbers, loss: CrossEntropyLoss
+    net: Sequential, x: Numbers, y: Numbers, loss: CrossEntropyLoss, seed: int = 0, step: int = 0
 ) -> tuple[float, dict[str, Array]]:
     """The loss on a batch, and by the chain rule its gradient for every parameter.
 
@@ -56,6 +60,8 @@ def loss_and_gradients(
         x: images, as :func:`activations`.
         y: class indices: (N,), or (N, H, W) for a net whose outputs are (N, K, H, W).
         loss: the loss.
+        seed: of what dropout layers drop.
+        step: likewise: the mask of which step.
 
     Returns:
         ``(loss, gradients)``, the loss summed for ``reduction="none"``, the gradients by parameter.
@@ -64,12 +70,15 @@ def loss_and_gradients(
         TypeError: as :func:`activations`, or labels that are not integers.
         ValueError: as :func:`activations`, or labels that do not fit.
     """
-    found = activations(net, x)
+    found = activations(net, x, (seed, step))
     value = float(np.sum(loss(found[-1], y)))
     dy = loss.backward(found[-1], y)
     by_layer: dict[str, dict[str, Array]] = {}
     for n, (name, layer) in reversed(list(enumerate(net.ops().items()))):
-        dy, by_layer[name] = layer.backward(dy, found[n], found[n + 1])
+        if isinstance(layer, Dropout):
+            dy, by_layer[name] = layer.drop(dy, seed, step, n), {}
+        else:
+            dy, by_layer[name] = layer.backward(dy, found[n], found[n + 1])
     named = {f"{name}.{key}": array for name, arrays in by_layer.items() for key, array in arrays.items()}
     return value, {name: named[name] for name in net.parameters()}
 
@@ -81,6 +90,7 @@ def step(
     y: Numbers,
     loss: CrossEntropyLoss,
     lr: SupportsFloat | None = None,
+    seed: int = 0,
 ) -> float:
     """One step of training, in place.
 
@@ -91,6 +101,7 @@ def step(
         y: class indices, as :func:`loss_and_gradients`.
         loss: the loss.
         lr: the learning rate of this step, or the optimizer's.
+        seed: of what dropout layers drop.
 
     Returns:
         The loss on the batch before the update.
@@ -99,6 +110,6 @@ def step(
         TypeError: as :func:`loss_and_gradients`.
         ValueError: as :func:`loss_and_gradients`.
     """
-    value, gradients = loss_and_gradients(net, x, y, loss)
+    value, gradients = loss_and_gradients(net, x, y, loss, seed, optimizer.steps_done)
     optimizer.step(net.parameters(), gradients, lr)
     return value

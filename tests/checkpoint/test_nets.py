@@ -11,11 +11,11 @@ import pytest
 from convlet import checkpoint, nn
 from convlet.checkpoint import SavedNet, load_net, net_from_json, net_to_json, save_net
 from convlet.history import History
-from networks import NETWORKS, Network
+from networks import EXTRAS, NETWORKS, Network
 from tolerances import assert_same_bits, assert_same_bits_by_name
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=lambda n: n.name)
+@pytest.mark.parametrize("network", NETWORKS + EXTRAS, ids=lambda n: n.name)
 def test_every_net_comes_back_from_a_file(network: Network, tmp_path: Path) -> None:
     net, (images, _) = network.make(), network.data(3)
     classes = tuple(f"class {n}" for n in range(network.classes))

@@ -10,7 +10,7 @@ import pytest
 from convlet import _core, nn
 from cuda_runs import LOSS, assert_gradients_agree, cuda_run, gradients, losses
 from engine_run import ADAM, CROSS_ENTROPY, SGD, EngineRun
-from networks import LENET, NETWORKS, RELU_MAX_POOL, Network, random_network
+from networks import EXTRAS, LENET, NETWORKS, RELU_MAX_POOL, Network, random_network
 from tolerances import assert_same_bits
 
 FAMILY = (
@@ -65,18 +65,18 @@ def test_the_family_of_lenet_takes_the_fused_path(device: str, network: Network)
     assert cuda_run(network.make(), network.input_shape).engine.passes == "fused LeNet"
 
 
-@pytest.mark.parametrize("network", [n for n in NETWORKS if n is not LENET], ids=name_of)
+@pytest.mark.parametrize("network", [n for n in NETWORKS + EXTRAS if n is not LENET], ids=name_of)
 def test_other_networks_run_layer_by_layer(device: str, network: Network):
     assert cuda_run(network.make(), network.input_shape).engine.passes == "layer by layer"
 
 
 @pytest.mark.parametrize("kind", ["uint8", "float32"])
-@pytest.mark.parametrize("network", [*NETWORKS, *FAMILY[1:]], ids=name_of)
+@pytest.mark.parametrize("network", [*NETWORKS, *EXTRAS, *FAMILY[1:]], ids=name_of)
 def test_outputs_have_the_bits_of_the_cpu(device: str, network: Network, kind: str):
     net = network.make()
     images, _ = network.data(5, kind)
     outputs = cuda_run(net, network.input_shape).engine.forward(
-        np.concatenate([a.ravel() for a in net.state_dict().values()]), images
+        np.concatenate([a.ravel() for a in net.parameters().values()]), images
     )
     expected = net(images)
     if any(isinstance(op, nn.Softmax | nn.LogSoftmax) for op in net.ops().values()):
@@ -97,7 +97,7 @@ def test_gradients_of_both_paths_agree_with_the_cpu(device: str, network: Networ
     assert_gradients_agree(found, expected)
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=name_of)
+@pytest.mark.parametrize("network", NETWORKS + EXTRAS, ids=name_of)
 def test_gradients_of_every_network_agree_with_the_cpu(device: str, network: Network):
     net, (images, labels) = network.make(), network.data(7)
     _, _, found = gradients(cuda_run(net, network.input_shape), images, labels)

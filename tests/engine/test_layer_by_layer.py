@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convlet import nn, reference
-from networks import LENET, NETWORKS, Network, random_network
+from networks import EXTRAS, LENET, NETWORKS, Network, random_network
 from tolerances import assert_same_bits, assert_same_bits_by_name
 
 BATCHES = (1, 2, 15, 16, 17, 96, 256, 257)
@@ -18,7 +18,7 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=lambda n: n.name)
+@pytest.mark.parametrize("network", NETWORKS + EXTRAS, ids=lambda n: n.name)
 @pytest.mark.parametrize("kind", ["uint8", "float32"])
 def test_engine_forward_equals_layer_by_layer(network: Network, kind: str, isa: str):
     net = network.make()
@@ -27,14 +27,14 @@ def test_engine_forward_equals_layer_by_layer(network: Network, kind: str, isa: 
         assert_same_bits(net(images), reference.forward(net, images), f"batch {batch}")
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=lambda n: n.name)
+@pytest.mark.parametrize("network", NETWORKS + EXTRAS, ids=lambda n: n.name)
 @pytest.mark.parametrize("kind", ["uint8", "float32"])
 def test_engine_step_equals_layer_by_layer(network: Network, kind: str, isa: str):
     net, loss = network.make(), nn.CrossEntropyLoss()
     for batch in BATCHES:
         images, labels = network.data(batch, kind, seed=batch)
-        value, gradients = net.loss_and_gradients(images, labels, loss)
-        expected_value, expected = reference.loss_and_gradients(net, images, labels, loss)
+        value, gradients = net.loss_and_gradients(images, labels, loss, seed=2, step=batch)
+        expected_value, expected = reference.loss_and_gradients(net, images, labels, loss, 2, batch)
         assert_same_bits_by_name(gradients, expected, f"batch {batch}, gradient of")
         assert_same_bits(np.float32(value), np.float32(expected_value), f"batch {batch}, loss")
 
@@ -84,7 +84,7 @@ def test_weighted_and_ignored_classes_equal_layer_by_layer(isa: str):
     assert_same_bits(np.float32(value), np.float32(expected_value), "loss")
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=lambda n: n.name)
+@pytest.mark.parametrize("network", NETWORKS + EXTRAS, ids=lambda n: n.name)
 def test_every_image_gets_the_logits_that_it_gets_alone(network: Network, isa: str):
     net, (images, _) = network.make(), network.data(33)
     together = net(images)

@@ -7,11 +7,12 @@ import pytest
 
 from convlet import _core
 from engine_run import ADAM, SGD, EngineRun
-from networks import ALL_OPTIONS, LENET, RELU_MAX_POOL, Network
+from networks import ALL_OPTIONS, DROPOUT, LENET, RELU_MAX_POOL, Network
 from tolerances import assert_same_bits
 
 STEPS = 50
 CASES = [
+    pytest.param(DROPOUT, SGD | {"momentum": 0.9}, 33, id="dropout, batch 33"),
     pytest.param(LENET, SGD, 256, id="LeNet, batch 256"),
     pytest.param(LENET, SGD | {"momentum": 0.9}, 7, id="LeNet, batch 7, momentum"),
     pytest.param(RELU_MAX_POOL, ADAM, 33, id="ReLU and max pooling, batch 33, Adam"),

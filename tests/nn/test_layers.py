@@ -54,6 +54,23 @@ CASES = {
         lambda x: functional.avg_pool2d(x, **DIVIDED),
         lambda dy, x, y: [functional.avg_pool2d_backward(dy, x, **DIVIDED)],
     ),
+    "AdaptiveAvgPool2d": Case(
+        nn.AdaptiveAvgPool2d(1),
+        lambda x: functional.avg_pool2d(x, (9, 8)),
+        lambda dy, x, y: [functional.avg_pool2d_backward(dy, x, (9, 8))],
+    ),
+    "AdaptiveMaxPool2d": Case(
+        nn.AdaptiveMaxPool2d((1, 1)),
+        lambda x: functional.max_pool2d(x, (9, 8)),
+        lambda dy, x, y: [functional.max_pool2d_backward(dy, x, (9, 8))],
+    ),
+    "Normalize": Case(
+        nn.Normalize(np.arange(4), np.arange(1, 5)),
+        lambda x: functional.normalize(x, np.arange(4), np.arange(1, 5)),
+        lambda dy, x, y: [functional.normalize_backward(dy, np.arange(1, 5))],
+    ),
+    "Identity": Case(nn.Identity(), lambda x: x, lambda dy, x, y: [dy]),
+    "Dropout": Case(nn.Dropout(0.5), lambda x: x, lambda dy, x, y: [dy]),
     "Flatten": Case(nn.Flatten(), functional.flatten, lambda dy, x, y: [dy.reshape(x.shape)]),
     "ReLU": Case(nn.ReLU(), functional.relu, lambda dy, x, y: [functional.relu_backward(dy, y)]),
     "Sigmoid": Case(nn.Sigmoid(), functional.sigmoid, lambda dy, x, y: [functional.sigmoid_backward(dy, y)]),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convlet import nn
-from networks import NETWORKS, Network
+from networks import EXTRAS, NETWORKS, Network
 
 
 def test_the_figures_of_lenet():
@@ -40,7 +40,7 @@ def test_the_table():
     assert repr(net.summary((1, 8, 8))) == str(net.summary((1, 8, 8)))
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=lambda n: n.name)
+@pytest.mark.parametrize("network", NETWORKS + EXTRAS, ids=lambda n: n.name)
 def test_it_agrees_with_the_plan_and_with_what_comes_out(network: Network):
     net = network.make()
     summary, plan = net.summary(network.input_shape), net.plan(network.input_shape)

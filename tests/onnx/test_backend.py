@@ -60,6 +60,12 @@ OUT_OF_SCOPE = {
     "test_matmul_4d_1d": NO_MATRICES,
     "test_matmul_bcast": NO_MATRICES,
     "test_clip_default_int8_inbounds_expanded": OTHER_TYPE + "int8",
+    **{
+        f"test_{operator}_{dtype}": OTHER_TYPE + dtype
+        for operator in ("div", "sub")
+        for dtype in ("int8", "int16", "uint8", "uint16", "uint32", "uint64")
+    },
+    "test_div_int32_trunc": OTHER_TYPE + "int32",
     "test_identity_opt": OTHER_TYPE + "optional",
     "test_identity_sequence": OTHER_TYPE + "sequence",
     "test_maxpool_2d_uint8": OTHER_TYPE + "uint8",

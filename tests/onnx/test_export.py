@@ -14,12 +14,12 @@ import onnx
 import convlet.onnx
 from convlet import nn
 from convlet.onnx import Backend, UnsupportedError, export, load
-from networks import LENET, NETWORKS, Network, random_network
+from networks import EXTRAS, LENET, NETWORKS, Network, random_network
 from tolerances import assert_same_bits, assert_same_bits_by_name
 
 WITHOUT_DIVISOR = [
     network
-    for network in (*NETWORKS, *map(random_network, range(20)))
+    for network in (*NETWORKS, *EXTRAS, *map(random_network, range(20)))
     if not any(getattr(op, "divisor_override", None) for op in network.make().ops().values())
 ]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convlet import Trainer, _core, nn, optim
+from convlet import Augment, Trainer, _core, nn, optim
 from convlet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from convlet.history import Row
 from tolerances import assert_same_bits, assert_same_bits_by_name
@@ -25,6 +25,16 @@ OPTIMIZERS = {
     "momentum and cosine": lambda: optim.SGD(0.05, momentum=0.9, schedule=optim.Cosine()),
     "adam": lambda: optim.Adam(1e-3),
 }
+
+
+CHANCE = {"augment": Augment(shift=2, flip=True, rotation=10, erase=4)}
+
+
+def dropping_trainer() -> Trainer:
+    net = nn.Sequential(
+        nn.Normalize.of(TRAIN[0]), nn.Flatten(), nn.Dropout(0.2), nn.Linear(784, 10)
+    ).initialize("pytorch", 1)
+    return Trainer(net, optim.SGD(0.1, momentum=0.9), nn.CrossEntropyLoss())
 
 
 def new_trainer(kind: str, seed: int = 0) -> Trainer:
@@ -224,3 +234,53 @@ def test_a_position_that_no_run_can_have_is_refused() -> None:
     checkpoint.totals[:2] = 3, 17
     with pytest.raises(ValueError, match="made 3 steps with 17 images"):
         fit(trainer, resume=checkpoint)
+
+
+@pytest.mark.parametrize("steps", [5, 13, 20])
+def test_chance_goes_on_where_it_stopped(steps: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    whole, first, second = dropping_trainer(), dropping_trainer(), dropping_trainer()
+    fit(whole, **CHANCE)
+    with monkeypatch.context() as patch:
+        stop_after(steps, patch)
+        with pytest.raises(KeyboardInterrupt):
+            fit(first, **CHANCE)
+    save_checkpoint(tmp_path / "run", first.checkpoint())
+    fit(second, resume=load_checkpoint(tmp_path / "run"), **CHANCE)
+    assert_same_bits_by_name(second.net.state_dict(), whole.net.state_dict())
+    assert [row.train_loss for row in second.history] == [row.train_loss for row in whole.history]
+
+
+def test_other_chances_are_refused_at_resuming() -> None:
+    trainer = dropping_trainer()
+    fit(trainer, epochs=1, **CHANCE)
+    checkpoint = trainer.checkpoint()
+    with pytest.raises(ValueError, match="fit: the run to resume had augment"):
+        fit(dropping_trainer(), resume=checkpoint)
+    other = dropping_trainer()
+    other.net.eval()
+    with pytest.raises(ValueError, match="fit: the run to resume had dropout"):
+        fit(other, resume=checkpoint, **CHANCE)
+
+
+def test_the_seed_of_a_run_decides_what_is_drawn() -> None:
+    losses = set()
+    for seed in (1, 2, 1):
+        trainer = dropping_trainer()
+        fit(trainer, epochs=1, seed=seed, shuffle=False, **CHANCE)
+        losses.add(trainer.history[0].train_loss)
+    assert len(losses) == 2
+
+
+def test_tests_are_neither_augmented_nor_dropped() -> None:
+    trainer = dropping_trainer()
+    fit(trainer, epochs=1, **CHANCE)
+    loss, accuracy = trainer.net.evaluate(*TEST)
+    assert (trainer.history[0].test_loss, trainer.history[0].test_accuracy) == (loss, accuracy)
+
+
+def test_augment_is_checked() -> None:
+    with pytest.raises(TypeError, match="fit: expected augment of type Augment, got dict"):
+        fit(dropping_trainer(), augment={"shift": 2})
+    rows = Trainer(nn.Sequential(nn.Linear(4, 2)), optim.SGD(0.1), nn.CrossEntropyLoss())
+    with pytest.raises(ValueError, match=r"fit: expected images \(N, C, H, W\) to augment, got \(N, 4\)"):
+        rows.fit((np.zeros((3, 4), np.float32), np.zeros(3, int)), augment=Augment(shift=1))

@@ -11,17 +11,35 @@
 
 namespace convlet {
 
-enum class LayerKind { Conv2d, MaxPool2d, AvgPool2d, Linear, Flatten, Relu, Sigmoid, Tanh, Softmax, LogSoftmax };
+enum class LayerKind {
+  Conv2d,
+  MaxPool2d,
+  AvgPool2d,
+  Linear,
+  Flatten,
+  Identity,
+  Normalize,
+  Dropout,
+  Relu,
+  Sigmoid,
+  Tanh,
+  Softmax,
+  LogSoftmax
+};
 
 const char* name_of(LayerKind kind);
 Activation activation_of(LayerKind kind);  // None where the layer is another
+bool is_alias(LayerKind kind);             // its output is its input
 
 struct Layer {
   LayerKind kind = LayerKind::Flatten;
-  Conv2d conv{};  // its input shape is filled in by the plan,
-  Pool2d pool{};  // and so is this one's
+  Conv2d conv{};             // its input shape is filled in by the plan,
+  Pool2d pool{};             // and so is this one's,
+  bool whole_image = false;  // with its window, where that is the image
   Linear linear{};
   bool bias = false;
+  double dropout = 0.0;                // the share that is dropped
+  std::vector<float> mean, std;        // of each channel: (x - mean) / std
   std::int64_t expected_channels = 0;  // of a convolution
 };
 

@@ -17,9 +17,11 @@ from .activation import relu, relu_backward, sigmoid, sigmoid_backward, tanh, ta
 from .avg_pool2d import avg_pool2d, avg_pool2d_backward
 from .conv2d import conv2d, conv2d_backward, corr2d
 from .cross_entropy import cross_entropy, cross_entropy_backward
+from .dropout import dropout
 from .flatten import flatten
 from .linear import linear, linear_backward
 from .max_pool2d import max_pool2d, max_pool2d_backward
+from .normalize import normalize, normalize_backward
 from .softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "corr2d",
     "cross_entropy",
     "cross_entropy_backward",
+    "dropout",
     "flatten",
     "linear",
     "linear_backward",
@@ -37,6 +40,8 @@ __all__ = [
     "log_softmax_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "normalize",
+    "normalize_backward",
     "relu",
     "relu_backward",
     "sigmoid",

@@ -126,7 +126,7 @@ class Engines:
         if last and last.ops is ops and last[1:3] == (input_shape, configuration):
             return last.entry
         # Layers are fixed once made, so they are their own key; threads and instruction set may change.
-        key = (input_shape, tuple(ops), configuration)
+        key = (input_shape, tuple(ops), tuple(op.variant() for op in ops), configuration)
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
@@ -147,7 +147,7 @@ def machine_of(engine: Engine) -> dict[str, Any]:
 
 def plan(ops: Sequence[Op], input_shape: tuple[int, ...]) -> _core.Plan:
     """The plan of ``ops`` for images of that shape, or a ``ValueError`` for layers that do not fit."""
-    made = _core.Plan([op.spec() for op in ops], input_shape)
+    made = _core.Plan([op.planned() for op in ops], input_shape)
     for op, step in zip(ops, made.layers, strict=True):
         axes = len(step["input_shape"]) + 1
         if isinstance(op, Softmax | LogSoftmax) and op.dim not in (1, 1 - axes):

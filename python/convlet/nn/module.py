@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import reprlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, overload
 
-from .._arrays import Array, Numbers, Operand, Padding, Pair, Sides, as_float32
+from .._arrays import Array, Numbers, Operand, Padding, Pair, Sides, as_float32, flag
 from .._core import DeviceArray
 from .initialize import check_seed, generator, initialize
 from .parameters import ParameterDict, Slot, write
@@ -36,6 +36,10 @@ class Layer(ABC):
     The settings of a layer are its attributes, and are fixed once it is made.
     """
 
+    changes: ClassVar[int] = 0
+    """How often what is not a parameter, a mode or a buffer, has changed in any layer."""
+    _training = True
+
     @abstractmethod
     def __call__(self, x: Numbers) -> Array:
         """The layer's output."""
@@ -53,6 +57,33 @@ class Layer(ABC):
         """
         named = ((name, op) for name, op in self.ops().items() if isinstance(op, Weighted))
         return ParameterDict((join(name, key), op.slot[key]) for name, op in named for key in op.slot.shapes)
+
+    def buffers(self) -> dict[str, Array]:
+        """The fixed numbers by name: those that :meth:`state_dict` holds and training leaves alone."""
+        return {
+            join(name, key): array for name, op in self.ops().items() for key, array in op.buffers().items()
+        }
+
+    @property
+    def training(self) -> bool:
+        """Whether training drops what :class:`Dropout` drops: True at first, as in PyTorch."""
+        return self._training
+
+    def train(self, mode: bool = True) -> Self:
+        """Let training drop, or not, in all layers within, and return the layer.
+
+        A call is inference in either mode.
+
+        Raises:
+            TypeError: a mode that is no bool.
+        """
+        self._training = flag("train", "mode", mode)
+        Layer.changes += 1
+        return self
+
+    def eval(self) -> Self:
+        """``train(False)``: from here on nothing is dropped in training either."""
+        return self.train(False)
 
     @property
     def parameter_count(self) -> int:
@@ -79,16 +110,25 @@ class Layer(ABC):
         return self
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of the parameters by name, which later training leaves alone."""
-        return {name: array.copy() for name, array in self.parameters().items()}
+        """Copies of the parameters and buffers by name, which later training leaves alone."""
+        return {name: array.copy() for name, array in self._state().items()}
+
+    def _state(self) -> dict[str, Array]:
+        """Parameters and buffers by name, layer after layer."""
+        arrays: dict[str, Array] = {}
+        for name, op in self.ops().items():
+            if isinstance(op, Weighted):
+                arrays |= {join(name, key): op.slot[key] for key in op.slot.shapes}
+            arrays |= {join(name, key): array for key, array in op.buffers().items()}
+        return arrays
 
     def load_state_dict(self, state: Mapping[str, Numbers], strict: bool = True) -> Keys:
-        """Write arrays into the parameters by name, all of them or, if anything is wrong, none.
+        """Write arrays into parameters and buffers by name, all of them or, if anything is wrong, none.
 
         Args:
             state: arrays of any library by name. Names that all begin with ``net.``, as in the book's
                 class, are taken without it.
-            strict: whether the names must be exactly those of :meth:`parameters`.
+            strict: whether the names must be exactly those of :meth:`state_dict`.
 
         Returns:
             The names that are missing in ``state``, and those that only it has.
@@ -101,7 +141,7 @@ class Layer(ABC):
         op = "load_state_dict"
         if not isinstance(state, Mapping):
             raise TypeError(f"{op}: expected a dict of arrays by name, got {type(state).__name__}")
-        own = self.parameters()
+        own = self._state()
         if state and all(str(key).startswith("net.") for key in state) and not set(state) & set(own):
             state = {key.removeprefix("net."): array for key, array in state.items()}
         arrays = {name: as_float32(op, name, state[name]) for name in own if name in state}
@@ -113,6 +153,14 @@ class Layer(ABC):
             for name, array in arrays.items()
             if array.shape != own[name].shape
         ]
+        owners = {join(name, key): op for name, op in self.ops().items() for key in op.buffers()}
+        if not problems:
+            found = (
+                owners[name].buffer_problem(name.split(".")[-1], arrays[name])
+                for name in owners
+                if name in arrays
+            )
+            problems = [problem for problem in found if problem]
         if strict and keys.missing_keys:
             problems.append(f"missing {', '.join(keys.missing_keys)}")
         if strict and keys.unexpected_keys:
@@ -120,7 +168,10 @@ class Layer(ABC):
         if problems:
             raise ValueError(f"{op}: {'; '.join(problems)}")
         for name, array in arrays.items():
-            write(op, name, own[name], array)
+            if name in owners:
+                owners[name].set_buffer(name.split(".")[-1], array)
+            else:
+                write(op, name, own[name], array)
         return keys
 
     def extra_repr(self) -> str:
@@ -165,9 +216,29 @@ class Op(Layer):
     def backward(self, dy: Array, x: Array, y: Array) -> tuple[Array, dict[str, Array]]:
         """From the gradient of the output y of input x: that of x, and those of the parameters by name."""
 
+    def buffers(self) -> dict[str, Array]:
+        """None."""
+        return {}
+
+    def buffer_problem(self, name: str, array: Array) -> str | None:
+        """What is wrong with new values of a buffer, if anything is."""
+        return None
+
+    def set_buffer(self, name: str, array: Array) -> None:
+        """Take new values of a buffer."""
+        raise ValueError(f"{type(self).__name__}: expected no buffer, got {name}")
+
     def spec(self) -> dict[str, Any]:
-        """The layer as plain data, for the engine."""
+        """The layer as plain data, for files."""
         return {"kind": self.kind}
+
+    def planned(self) -> dict[str, Any]:
+        """The layer as plain data, for the engine."""
+        return self.spec()
+
+    def variant(self) -> Hashable:
+        """What :meth:`planned` hangs on besides the layer itself."""
+        return None
 
 
 class Weighted(Op):

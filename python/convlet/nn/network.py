@@ -27,18 +27,17 @@ from .._arrays import (
 )
 from .._core import DeviceArray
 from .._device import resolve_device
-from .avg_pool2d import AvgPool2d
 from .conv2d import Conv2d
 from .cross_entropy import CrossEntropyLoss
 from .engines import Engines, Entry, Way
 from .flatten import Flatten
 from .lazy import settle
 from .linear import Linear
-from .max_pool2d import MaxPool2d
 from .module import Keys, Layer, Op
+from .normalize import Normalize
 from .shown import html_of
 from .softmax import LogSoftmax, Softmax
-from .structure import Structure
+from .structure import POOLINGS, Structure
 from .summary import Summary, summary_of
 
 __all__ = ["Network"]
@@ -50,6 +49,8 @@ class Network(Layer):
     """A layer whose ops run one after the other in the engine."""
 
     _engines: Engines
+    _steps: Iterator[int]
+    """Of the gradients that were asked for without saying which step they are of."""
     _way: Way | None = None
     """Of the last call, which the next one most likely takes too: a single image is done in microseconds."""
 
@@ -164,7 +165,14 @@ class Network(Layer):
         return float(total), correct / max(1, int(counts.sum()))
 
     def loss_and_gradients(
-        self, x: Numbers, y: Numbers, loss: CrossEntropyLoss | None = None, *, device: str = "cpu"
+        self,
+        x: Numbers,
+        y: Numbers,
+        loss: CrossEntropyLoss | None = None,
+        *,
+        device: str = "cpu",
+        seed: SupportsIndex = 0,
+        step: SupportsIndex | None = None,
     ) -> tuple[float, dict[str, Array]]:
         """The loss on a batch and its gradient for every parameter, for training loops of one's own.
 
@@ -173,6 +181,8 @@ class Network(Layer):
             y: class indices, (N,), of any integer type.
             loss: plain cross-entropy if there is none.
             device: ``"cpu"``, ``"cuda"``, or ``"auto"`` for the GPU where one can be used.
+            seed: of what :class:`Dropout` drops, as that of ``Trainer.fit``.
+            step: which step's masks to take, from 0; ``None`` for the next, counted from the net's making.
 
         Returns:
             ``(loss, gradients)``: the loss reduced as it says, and new float32 arrays under the names of
@@ -186,8 +196,10 @@ class Network(Layer):
         op, loss = "loss_and_gradients", loss or CrossEntropyLoss()
         images, labels, parameters = self.case(op, x, y, loss)
         gradients, where = aligned(parameters.shape), resolve_device(device, op)
+        key = integer(op, "seed", seed, 0, 2**64 - 1)
+        now = next(self._steps) if step is None else integer(op, "step", step, 0, 2**48 - 1)
         with self._engines.engine(self.structure.sequence, images.shape[1:], where) as engine:
-            value, _ = engine.loss_and_gradients(parameters, images, labels, loss.spec(), gradients)
+            value, _ = engine.loss_and_gradients(parameters, images, labels, loss.spec(), gradients, key, now)
         named, start = {}, 0
         for name, array in self.parameters().items():
             named[name] = gradients[start : start + array.size].reshape(array.shape)
@@ -373,7 +385,9 @@ class Network(Layer):
             image = (first.in_channels, "H", "W")
         elif isinstance(first, Linear):
             image = (first.in_features,)
-        elif not isinstance(first, MaxPool2d | AvgPool2d):
+        elif isinstance(first, Normalize):
+            image = (len(first.mean), "H", "W")
+        elif not isinstance(first, POOLINGS):
             if images.ndim not in (2, 4):
                 raise ValueError(f"{op}: expected x of shape (N, C, H, W) or (N, F), got {images.shape}")
             return images, False

@@ -57,6 +57,7 @@ class Sequential(Network):
         self._layers: dict[str, Layer] = named
         self._flat: tuple[int, Structure] | None = None
         self._engines = Engines()
+        self._steps = itertools.count()
         join_parameters(self.structure.slots)
 
     def __len__(self) -> int:
@@ -110,10 +111,16 @@ class Sequential(Network):
             raise
         return self
 
+    def train(self, mode: bool = True) -> Self:
+        """As :meth:`Layer.train`, for the net and all that is in it."""
+        for layer in self._layers.values():
+            layer.train(mode)
+        return super().train(mode)
+
     @property
     def structure(self) -> Structure:
-        """The ops of the net, flattened; worked out anew once any net has grown or lazy layer has settled."""
-        state = Sequential._appended + Lazy.settled
+        """The ops of the net, flattened; worked out anew once any net or layer has changed."""
+        state = Sequential._appended + Lazy.settled + Layer.changes
         if self._flat is None or self._flat[0] != state:
             lazy = self._flat is not None and self._flat[1].lazy
             named = (
@@ -134,7 +141,7 @@ class Sequential(Network):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # From here a deep copy gets parameters of its own, and a shallow one shares them.
-        return _copied, (type(self), dict(self._layers))
+        return _copied, (type(self), dict(self._layers), self._training)
 
 
 def _check_layer(name: object, layer: object) -> None:
@@ -148,10 +155,11 @@ def _check_layer(name: object, layer: object) -> None:
         )
 
 
-def _copied(kind: type[Sequential], layers: dict[str, Layer]) -> Sequential:
+def _copied(kind: type[Sequential], layers: dict[str, Layer], training: bool = True) -> Sequential:
     """A net of that class and of these layers, for ``copy`` and ``pickle``."""
     net = kind.__new__(kind)
     Sequential.__init__(net, layers)
+    net._training = training
     return net
 
 

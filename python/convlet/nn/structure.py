@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .adaptive_avg_pool2d import AdaptiveAvgPool2d
+from .adaptive_max_pool2d import AdaptiveMaxPool2d
 from .avg_pool2d import AvgPool2d
 from .conv2d import Conv2d
 from .flatten import Flatten
@@ -11,10 +13,13 @@ from .lazy import Lazy
 from .linear import Linear
 from .max_pool2d import MaxPool2d
 from .module import Op, Weighted
+from .normalize import Normalize
 from .parameters import Slots
 from .softmax import LogSoftmax, Softmax
 
-__all__ = ["Structure", "structure_of"]
+__all__ = ["POOLINGS", "Structure", "structure_of"]
+
+POOLINGS = (MaxPool2d, AvgPool2d, AdaptiveMaxPool2d, AdaptiveAvgPool2d)
 
 
 class Structure(NamedTuple):
@@ -46,7 +51,7 @@ def structure_of(ops: dict[str, Op]) -> Structure:
         places[id(op)] = name
         if not isinstance(op, Lazy):
             slots.append(op.slot)
-    particular = (Conv2d, MaxPool2d, AvgPool2d, Linear, Flatten, Softmax, LogSoftmax)
+    particular = (Conv2d, Normalize, *POOLINGS, Linear, Flatten, Softmax, LogSoftmax)
     entrance = next((op for op in ops.values() if isinstance(op, particular)), None)
     lazy = any(isinstance(op, Lazy) for op in ops.values())
     return Structure(ops, tuple(ops.values()), slots, entrance, lazy)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
+import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
@@ -37,7 +38,8 @@ def export(
 
     The model takes float32 images ``input`` (N, ...) for any N, in 0..1 if the net was trained on uint8,
     because only convlet itself scales those by 1/255, and gives ``output``. Every layer is one node under the
-    layer's name, and every parameter an initializer under its own: ``0.weight``. Equal nets give equal bytes.
+    layer's name (normalization two), and every parameter an initializer under its own: ``0.weight``. Equal
+    nets give equal bytes.
 
     Args:
         net: the net.
@@ -70,9 +72,15 @@ def _model(net: nn.Sequential, input_shape: Any, opset: int) -> onnx.ModelProto:
     ops = net.ops()
     nodes, value = [], _INPUT
     for n, (name, layer) in enumerate(ops.items()):
+        result = _OUTPUT if n == len(ops) - 1 else f"{name}.output"
+        if isinstance(layer, nn.Normalize):
+            nodes += _normalization(name, value, result)
+            value = result
+            continue
         operator, attributes = _node(name, layer, plan.layers[n])
         parameters = [f"{name}.{key}" for key in layer.slot.shapes] if isinstance(layer, Weighted) else []
-        result = _OUTPUT if n == len(ops) - 1 else f"{name}.output"
+        if isinstance(layer, nn.Dropout):
+            parameters = [f"{name}.ratio"]
         nodes.append(helper.make_node(operator, [value, *parameters], [result], name, **attributes))
         value = result
     if not nodes:
@@ -82,7 +90,15 @@ def _model(net: nn.Sequential, input_shape: Any, opset: int) -> onnx.ModelProto:
         "net",
         [_images(_INPUT, plan.input_shape)],
         [_images(_OUTPUT, plan.output_shape)],
-        [numpy_helper.from_array(array, name) for name, array in net.parameters().items()],
+        [
+            *(numpy_helper.from_array(array, name) for name, array in net.parameters().items()),
+            *(numpy_helper.from_array(array[:, None, None], name) for name, array in net.buffers().items()),
+            *(
+                numpy_helper.from_array(np.array(layer.p, np.float32), f"{name}.ratio")
+                for name, layer in ops.items()
+                if isinstance(layer, nn.Dropout)
+            ),
+        ],
     )
     versions = [helper.make_opsetid("", opset)]
     return helper.make_model(
@@ -94,6 +110,15 @@ def _model(net: nn.Sequential, input_shape: Any, opset: int) -> onnx.ModelProto:
     )
 
 
+def _normalization(name: str, value: str, result: str) -> list[onnx.NodeProto]:
+    """``(x - mean) / std`` as two nodes, of which the second has the layer's name."""
+    centred = f"{name}.centred"
+    return [
+        helper.make_node("Sub", [value, f"{name}.mean"], [centred], f"{name}.centre"),
+        helper.make_node("Div", [centred, f"{name}.std"], [result], name),
+    ]
+
+
 def _images(name: str, shape: Any) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [_BATCH, *shape])
 
@@ -101,6 +126,14 @@ def _images(name: str, shape: Any) -> onnx.ValueInfoProto:
 def _node(name: str, layer: Op, step: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The operator that a layer is, and its attributes, for the shapes in its step of the plan."""
     match layer:
+        case nn.AdaptiveAvgPool2d():
+            return "GlobalAveragePool", {}
+        case nn.AdaptiveMaxPool2d():
+            return "GlobalMaxPool", {}
+        case nn.Identity():
+            return "Identity", {}
+        case nn.Dropout():
+            return "Dropout", {}  # which does nothing at inference
         case nn.Conv2d():
             return "Conv", {**_sliding(layer.window), "group": layer.groups}
         case nn.Linear():

@@ -26,9 +26,9 @@ Layer = TypeVar("Layer", bound=Weighted)
 def load(path: str | os.PathLike[str]) -> nn.Sequential:
     """Make a net of an ONNX file whose graph is one chain of layers.
 
-    Weights may be initializers, constants, or lie in files beside it. Nodes that do nothing at inference
-    leave no layer. The layers have the names that they were exported under if convlet wrote the file, else
-    "0", "1", ...
+    Weights may be initializers, constants, or lie in files beside it. Nodes that do nothing at inference,
+    Identity and Dropout, leave no layer, except in files that convlet wrote. The layers have the names that
+    they were exported under if convlet wrote the file, else "0", "1", ...
 
     Args:
         path: a file that convlet, PyTorch or another program wrote.
@@ -81,27 +81,45 @@ def _net(graph: Graph) -> nn.Sequential:
             f"expected images (N, C, H, W) or rows (N, F) as {current!r}, got rank {len(shape)}"
         )
     operators.check_graph(graph)
-    names, layers = [], []
+    own = graph.model.producer_name == "convlet"
+    names: list[str] = []
+    layers: list[Any] = []
     for node in graph.nodes:
         if node.op == "Identity" and node.inputs[0] in constants:
             constants[node.outputs[0]] = constants[node.inputs[0]]
             continue
         _check_link(node, current, constants)
         known = graph.types.get(current)
-        layer = _layer(
-            _Place(node, known.shape if known else None),
-            [constants[name] if name else None for name in node.inputs[1:]],
-        )
+        given = [constants[name] if name else None for name in node.inputs[1:]]
+        layer = _layer(_Place(node, known.shape if known else None), given)
+        if layer is None and own and node.name:
+            layer = _idle(node, given)
+        if node.op == "Div" and isinstance(layer, nn.Normalize) and _is_centring(layers):
+            layer = nn.Normalize(layers.pop().mean, layer.std)
+            names.pop()
         if layer is not None:
             names.append(node.name)
             layers.append(layer)
         current = node.outputs[0]
     if graph.outputs != (current,):
         raise UnsupportedError(f"expected the output {current!r} of the last layer, got {graph.outputs[0]!r}")
-    net = _named(names if graph.model.producer_name == "convlet" else [], layers)
+    net = _named(names if own else [], layers)
     if shape is not None and None not in shape[1:]:
         net.plan(tuple(size for size in shape[1:] if size is not None))
     return net
+
+
+def _is_centring(layers: Sequence[Op]) -> bool:
+    """Whether the last layer takes a mean away and no more."""
+    last = layers[-1] if layers else None
+    return isinstance(last, nn.Normalize) and bool((last.std == 1).all())
+
+
+def _idle(node: Node, constants: Sequence[NDArray[Any] | None]) -> Op:
+    """The layer of convlet's own that does nothing at inference."""
+    if node.op == "Dropout":
+        return nn.Dropout(0.5 if not constants or constants[0] is None else constants[0].item())
+    return nn.Identity()
 
 
 def _check_link(node: Node, current: str, constants: dict[str, NDArray[Any]]) -> None:
@@ -217,16 +235,37 @@ def _avg_pool2d(
     return nn.AvgPool2d(kernel, stride, sides, ceil, bool(count_include_pad))
 
 
-def _over_the_image(layer: Callable[[tuple[int, int]], Op]) -> Callable[..., Op]:
-    """Global pooling, as pooling with a window of the image's size."""
+def _global(layer: Callable[[], Op]) -> Callable[..., Op]:
+    """Global pooling."""
 
     def make(place: _Place) -> Op:
-        height, width = place.image
-        if height is None or width is None:
-            raise UnsupportedError("expected an image of known size")
-        return layer((height, width))
+        _ = place.image
+        return layer()
 
     return make
+
+
+def _each_channel(place: _Place, numbers: Array) -> Array:
+    """One number for each channel of images, of a constant that is broadcast to them."""
+    channels = place.shape[1] if place.shape is not None and len(place.shape) == 4 else None
+    count = channels or numbers.size
+    if (numbers.ndim, numbers.size) not in ((3, count), (4, count)) and numbers.size != 1:
+        raise UnsupportedError(f"expected a number for each channel in a Sequential, got {numbers.shape}")
+    if numbers.size > 1 and numbers.shape[-3] != numbers.size:
+        raise UnsupportedError(f"expected a number for each channel in a Sequential, got {numbers.shape}")
+    return np.broadcast_to(numbers.reshape(-1), (count,))
+
+
+def _sub(place: _Place, numbers: Array) -> nn.Normalize:
+    mean = _each_channel(place, numbers)
+    return nn.Normalize(mean, np.ones_like(mean))
+
+
+def _div(place: _Place, numbers: Array) -> nn.Normalize:
+    std = _each_channel(place, numbers)
+    if not (std > 0).all():
+        raise UnsupportedError(f"expected divisors above 0 in a Sequential, got {std.tolist()}")
+    return nn.Normalize(np.zeros_like(std), std)
 
 
 def _along_classes(layer: Callable[[int], Op]) -> Callable[..., Op]:
@@ -275,11 +314,12 @@ def _nothing(place: _Place, *constants: NDArray[Any] | None, **attributes: Any) 
 _LAYERS: dict[str, Callable[..., Op | None]] = {
     "AveragePool": _avg_pool2d,
     "Conv": _conv2d,
+    "Div": _div,
     "Dropout": _nothing,
     "Flatten": _flatten,
     "Gemm": _gemm,
-    "GlobalAveragePool": _over_the_image(nn.AvgPool2d),
-    "GlobalMaxPool": _over_the_image(nn.MaxPool2d),
+    "GlobalAveragePool": _global(nn.AdaptiveAvgPool2d),
+    "GlobalMaxPool": _global(nn.AdaptiveMaxPool2d),
     "Identity": _nothing,
     "LogSoftmax": _along_classes(nn.LogSoftmax),
     "MatMul": _mat_mul,
@@ -288,5 +328,6 @@ _LAYERS: dict[str, Callable[..., Op | None]] = {
     "Reshape": _reshape,
     "Sigmoid": lambda place: nn.Sigmoid(),
     "Softmax": _along_classes(nn.Softmax),
+    "Sub": _sub,
     "Tanh": lambda place: nn.Tanh(),
 }

@@ -62,6 +62,12 @@ def conv(
     return (_as_wide(y, x),)
 
 
+def div(a: Array, b: Array) -> Outputs:
+    """Number by number, with b, or a, as wide as the other."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (np.divide(a, b),)
+
+
 def dropout(
     x: Array, amount: Array | None = None, training: NDArray[np.bool_] | None = None, *, seed: int = 0
 ) -> Outputs:
@@ -192,6 +198,11 @@ def softmax_cross_entropy_loss(
     return np.asarray(loss), functional.log_softmax(scores, 1)
 
 
+def sub(a: Array, b: Array) -> Outputs:
+    """Number by number, with b, or a, as wide as the other."""
+    return (np.subtract(a, b),)
+
+
 def _numberwise(function: Callable[[Array], Array]) -> Callable[..., Outputs]:
     return lambda x: (function(x),)
 
@@ -248,6 +259,7 @@ _ANY_IMAGES = (tuple(range(3, 65)),)  # as many axes as NumPy has
 OPERATORS = {
     "AveragePool": Operator({1: average_pool}, _IMAGES),
     "Conv": Operator({1: conv}, _IMAGES),
+    "Div": Operator({7: div}),
     "Dropout": Operator(
         {
             1: dropout_with_a_flag,
@@ -274,6 +286,7 @@ OPERATORS = {
         {1: _along_all_axes_from(functional.softmax), 13: _along_one_axis(functional.softmax)}
     ),
     "SoftmaxCrossEntropyLoss": Operator({12: softmax_cross_entropy_loss}, dtypes={1: ("int32", "int64")}),
+    "Sub": Operator({7: sub}),
     "Tanh": Operator({1: _numberwise(functional.tanh)}),
 }
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from .._arrays import Array, Labels, flag, integer
+from .._arrays import Array, Images, Labels, flag, integer
 from .._device import resolve_device
+from ..augment import Augment
 from ..checkpoint import Checkpoint
 from ..distributed import team_of
 from ..history import History, Row
-from ..nn import CrossEntropyLoss, Sequential
+from ..nn import CrossEntropyLoss, Dropout, Sequential
 from ..nn.engines import Engine, machine_of
 from ..optim import Optimizer
 from .callback import Callback, StopTraining, callbacks_of, running, tell_epoch
@@ -92,6 +94,7 @@ class Trainer:
         seed: int = 0,
         shuffle: bool = True,
         *,
+        augment: Augment | None = None,
         resume: Checkpoint | None = None,
         on_epoch: Callable[[Row], object] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
@@ -106,8 +109,11 @@ class Trainer:
                 each class alike and at random from ``seed`` (:func:`convlet.datasets.stratified_split`).
             epochs: how many in all; a resumed run makes those that are missing.
             batch_size: images a step; the last batch of an epoch may be smaller.
-            seed: of the order of the images, :func:`convlet.trainer.epoch_order`.
+            seed: of the order of the images, :func:`convlet.trainer.epoch_order`, of what :class:`nn.Dropout`
+                drops and of the augmentation.
             shuffle: whether the images have an order of their own in each epoch, or always the given one.
+            augment: what is done at random to the images that are trained on; those that are tested with stay
+                as they are.
             resume: where another run stopped. The net, the optimizer and the history go on from there, to
                 the same bits as if the run had never stopped. In a team that of rank 0 counts, and the team
                 may be of another size than before.
@@ -132,10 +138,15 @@ class Trainer:
                 epochs = integer("fit", "epochs", epochs)
                 batch_size = integer("fit", "batch_size", batch_size)
                 seed, shuffle = integer("fit", "seed", seed, 0, 2**64 - 1), flag("fit", "shuffle", shuffle)
+                if augment is not None and not isinstance(augment, Augment):
+                    raise TypeError(f"fit: expected augment of type Augment, got {type(augment).__name__}")
                 told = callbacks_of(callbacks, on_epoch, on_progress)
                 case, test = cases_of(train, validation, self.net, self.loss, seed)
-                engine = self._engine(case.images.shape[1:], share)
-                settings = self._settings(case, batch_size, seed, shuffle)
+                shape = case.images.shape[1:]
+                if augment is not None and len(shape) != 3:
+                    raise ValueError(f"fit: expected images (N, C, H, W) to augment, got (N, {shape[0]})")
+                engine = self._engine(shape, share)
+                settings = self._settings(case, batch_size, seed, shuffle, augment)
                 self._start(settings, resume if self.team.rank == 0 else None)
             check_equal_runs(self.team, self.net, case, test, {**settings, "epochs": epochs})
             tested_with = {"validation_images": 0 if test is None else len(test.labels)}
@@ -144,14 +155,13 @@ class Trainer:
             checkpoint = follow_first(self.team, self.checkpoint)
             if checkpoint is not None:
                 self._start(settings, checkpoint)
+            chance = seed, None if augment is None else augment.spec()
             started = time.perf_counter() - self.history.total_seconds
             try:
                 with running(self, told):
                     while len(self.history) < epochs:
-                        row = self._run_epoch(engine, case, test, epochs, told)
-                        self.history.append(
-                            row
-                        )  # the epoch is over, wherever an interrupt comes
+                        row = self._run_epoch(engine, case, test, epochs, chance, told)
+                        self.history.append(row)  # the epoch is over, wherever an interrupt comes
                         self.history.total_seconds = time.perf_counter() - started
                         with self.team.agreeing():
                             tell_epoch(told, row, self)
@@ -188,6 +198,7 @@ class Trainer:
         case: Case,
         test: Case | None,
         epochs: int,
+        chance: tuple[int, dict[str, Any] | None],
         callbacks: Sequence[Callback],
     ) -> Row:
         """What is left of an epoch, and its test."""
@@ -198,9 +209,10 @@ class Trainer:
         order = epoch_order(count, config["seed"], number) if config["shuffle"] else np.arange(count)
         first, stop = number * steps + int(self._epoch.totals[0]), (number + 1) * steps
         rates = self.optimizer.learning_rates(first, stop - first, epochs * steps, steps)
+        work = case.images, case.labels, order[self._epoch.images :], config["batch_size"], rates
         with self.net.flat_parameters() as parameters:
             with self.team.agreeing():
-                self._train(engine, parameters, case, order, config["batch_size"], rates, callbacks)
+                self._train(engine, parameters, case, work, chance, callbacks)
             check_equal_weights(self.team, parameters, number + 1)
             tested = test and self._test(engine, parameters, test)
         return self._epoch.row(case, tested)
@@ -210,14 +222,22 @@ class Trainer:
         engine: Engine,
         parameters: Array,
         case: Case,
-        order: Labels,
-        batch_size: int,
-        rates: NDArray[np.float64],
+        work: tuple[Images, Labels, Labels, int, NDArray[np.float64]],
+        chance: tuple[int, dict[str, Any] | None],
         callbacks: Sequence[Callback],
     ) -> None:
-        """What is left of the epoch, in one call of the engine."""
-        epoch, within = self._epoch, self.history.within
-        if epoch.images == len(order):  # the run had stopped between the last step and the test
+        """What is left of the epoch, in one call of the engine.
+
+        Args:
+            engine: that computes.
+            parameters: updated in place.
+            case: what is trained on.
+            work: images, labels, what is left of the order, batch size, learning rates.
+            chance: the seed and the augmentation.
+            callbacks: told now and then how far it is.
+        """
+        epoch, within, count = self._epoch, self.history.within, len(case.labels)
+        if epoch.images == count:  # the run had stopped between the last step and the test
             return
         started = time.perf_counter() - epoch.seconds
 
@@ -225,18 +245,18 @@ class Trainer:
             self.team.check_interrupt()
             epoch.seconds = time.perf_counter() - started
             progress = epoch.progress(case)
-            done = epoch.number + progress.images / len(order)
+            done = epoch.number + progress.images / count
             last = max(epoch.number, within[-1][0] if within else 0.0)
-            if progress.images < len(order) and int(_POINTS * done) > int(_POINTS * last):
+            if progress.images < count and int(_POINTS * done) > int(_POINTS * last):
                 within.append((done, progress.train_loss, progress.train_accuracy))
             for callback in callbacks:
                 callback.on_progress(progress, self)
 
         state, optimizer = self.optimizer.state_arrays(parameters.size), self.optimizer.spec()
-        work = case.images, case.labels, order[epoch.images :], batch_size, rates
         try:
             team = self.team if self.team.size > 1 else None
-            engine.train(parameters, state, *work, optimizer, self.loss.spec(), epoch.totals, tick, team)
+            run = parameters, state, *work, optimizer, self.loss.spec(), epoch.totals, tick
+            engine.train(*run, *chance, team)
         finally:
             epoch.seconds = time.perf_counter() - started
             self.optimizer.steps_done = epoch.steps_before + int(epoch.totals[0])
@@ -251,7 +271,9 @@ class Trainer:
         loss, correct = sums.tolist()
         return loss / test.loss_divisor, correct / (len(test.labels) * test.counted_share)
 
-    def _settings(self, case: Case, batch_size: int, seed: int, shuffle: bool) -> dict[str, Any]:
+    def _settings(
+        self, case: Case, batch_size: int, seed: int, shuffle: bool, augment: Augment | None
+    ) -> dict[str, Any]:
         """What the bits of a run depend on, as JSON gives it back."""
         optimizer, schedule = self.optimizer.state_dict(), self.optimizer.schedule
         settings = {
@@ -262,8 +284,15 @@ class Trainer:
             "optimizer": {"kind": optimizer["kind"], **optimizer["settings"]},
             "schedule": getattr(schedule, "__qualname__", None) or (schedule and repr(schedule)),
             "loss": repr(self.loss),
+            "dropout": self._drops() or None,
+            "augment": augment and asdict(augment),
         }
         return dict(json.loads(json.dumps(settings)))
+
+    def _drops(self) -> dict[str, float]:
+        """The share that each layer drops, of those that do."""
+        ops = self.net.ops().items()
+        return {name: op.p for name, op in ops if isinstance(op, Dropout) and op.training}
 
     def _start(self, settings: dict[str, Any], resume: Checkpoint | None) -> None:
         """A new run, or another one from where it stopped."""

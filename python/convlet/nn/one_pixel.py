@@ -1,0 +1,39 @@
+"""What the two poolings of whole images share."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+
+from .._arrays import Numbers, Pair, Size, as_operand
+
+__all__ = ["image_size", "one_pixel"]
+
+
+def one_pixel(op: str, size: Size) -> int | Pair:
+    """The only output size there is, as it was given.
+
+    Raises:
+        TypeError: a size that is no integer.
+        ValueError: another size.
+    """
+    try:
+        given = tuple(map(operator.index, size)) if isinstance(size, Sequence) else operator.index(size)
+    except TypeError:
+        raise TypeError(f"{op}: expected output_size 1 or (1, 1), got {size!r}") from None
+    if given not in (1, (1, 1)):
+        raise ValueError(f"{op}: expected output_size 1 or (1, 1), one pixel a channel, got {size}")
+    return 1 if given == 1 else (1, 1)
+
+
+def image_size(op: str, x: Numbers) -> Pair:
+    """(H, W) of images.
+
+    Raises:
+        TypeError: what is no array of real numbers.
+        ValueError: what are no images.
+    """
+    shape = tuple(as_operand(op, "x", x).shape)
+    if len(shape) != 4:
+        raise ValueError(f"{op}: expected x of shape (N, C, H, W), got {shape}")
+    return shape[2], shape[3]
