@@ -75,7 +75,7 @@ def test_a_rank_that_stops_stops_all_after_the_same_step() -> None:
 
         run, said = EngineRun(LENET.make(), LENET.input_shape), ""
         try:
-            run.train(images, labels, 64, 0.01, order, stop, Team(communicator))
+            run.train(images, labels, 64, 0.01, order, stop, team=Team(communicator))
         except RuntimeError as error:
             said = str(error)
         return run, said
