@@ -52,7 +52,6 @@ __all__ = [
     "find_learning_rate",
     "functional",
     "nn",
-    "onnx",
     "optim",
     "pictures",
     "plots",

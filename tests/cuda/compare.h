@@ -107,6 +107,7 @@ void conv2d();
 void linear();
 void pool2d();
 void activation();
+void augment();
 void pack();
 void optimizer();
 void softmax();

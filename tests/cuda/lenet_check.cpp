@@ -101,9 +101,9 @@ void compare(const Member& member, std::int64_t images) {
 
   Floats wanted(parameters.size()), found = wanted;
   Totals cpu_totals, gpu_totals;
-  cpu.gradients(parameters.data(), set, labels.data(), loss, wanted.data(), cpu_totals, nullptr);
+  cpu.gradients(parameters.data(), set, labels.data(), loss, {}, wanted.data(), cpu_totals, nullptr);
   const cuda::DataSet data(set, labels.data());
-  gpu.gradients(parameters.data(), data, loss, found.data(), gpu_totals, nullptr);
+  gpu.gradients(parameters.data(), data, loss, {}, found.data(), gpu_totals, nullptr);
   for (const Stage& stage : plan.stages) {
     const auto compare_range = [&](std::int64_t begin, std::int64_t count, const char* what) {
       const auto from = static_cast<std::size_t>(begin), to = static_cast<std::size_t>(begin + count);

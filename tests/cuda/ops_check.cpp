@@ -17,12 +17,17 @@ int main(int count, char** arguments) {
   using convlet::emulated::Order;
   const std::map<std::string, Order> orders{
       {"ascending", Order::Ascending}, {"descending", Order::Descending}, {"random", Order::Random}};
-  const std::map<std::string, void (*)()> nouns{
-      {"conv2d", check::conv2d},         {"lenet", check::lenet},
-      {"linear", check::linear},         {"pool2d", check::pool2d},
-      {"activation", check::activation}, {"pack", check::pack},
-      {"optimizer", check::optimizer},   {"softmax", check::softmax},
-      {"tile_shape", check::tile_shape}, {"cross_entropy", check::cross_entropy}};
+  const std::map<std::string, void (*)()> nouns{{"conv2d", check::conv2d},
+                                                {"lenet", check::lenet},
+                                                {"linear", check::linear},
+                                                {"pool2d", check::pool2d},
+                                                {"activation", check::activation},
+                                                {"augment", check::augment},
+                                                {"pack", check::pack},
+                                                {"optimizer", check::optimizer},
+                                                {"softmax", check::softmax},
+                                                {"tile_shape", check::tile_shape},
+                                                {"cross_entropy", check::cross_entropy}};
   if (count < 2 || orders.count(arguments[1]) == 0) return 2;
   convlet::emulated::set_order(orders.at(arguments[1]), 20);
   try {

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 NOUNS = (
     "activation",
+    "augment",
     "conv2d",
     "cross_entropy",
     "lenet",

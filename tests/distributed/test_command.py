@@ -85,7 +85,7 @@ def test_ctrl_c_ends_all_ranks_and_the_run_goes_on_to_the_same_bits(
         (("--batch-size", "1"), "convlet: fit: expected at most 1 ranks, one an image of a batch, got 2"),
         (("--resume", "--out", "{folder}"), "convlet: .*checkpoint.safetensors: No such file"),
         (("--resume",), "convlet: --resume needs --out"),
-        (("--data", "{folder}"), "convlet: {folder}.*: expected pictures"),
+        (("--data", "{folder}"), "convlet: {folder}.*: expected a folder of pictures"),
     ],
 )
 def test_what_is_wrong_is_told_once_in_one_line(

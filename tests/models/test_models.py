@@ -121,7 +121,7 @@ def layer(text: str) -> str:
         (
             layer("name = 'x'"),
             ValueError,
-            r"m.toml, line 4, layer 2 \(of no kind\): expected kind to be one of AvgPool2d, ",
+            r"m.toml, line 4, layer 2 \(of no kind\): expected kind to be one of AdaptiveAvgPool2d, ",
         ),
         (layer("kind = 'Conv3d'"), ValueError, r"layer 2 \(Conv3d\): expected kind .*, got 'Conv3d'"),
         (layer("kind = 'ReLU'\nslope = 1"), ValueError, "expected options among none, got 'slope'"),

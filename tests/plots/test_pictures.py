@@ -27,7 +27,7 @@ PICTURES: dict[str, Draw] = {
 
 
 def test_there_are_no_other_pictures():
-    assert {*PICTURES, "LiveCurves", "curves", "learning_rates"} == set(plots.__all__)
+    assert {*PICTURES, "LiveCurves", "curves", "learning_rates", "sweep"} == set(plots.__all__)
 
 
 @pytest.mark.usefixtures("draws")
