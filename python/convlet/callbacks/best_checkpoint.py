@@ -29,7 +29,6 @@ class BestCheckpoint(Callback):
         classes: the names of the net's outputs, for the file; by default their numbers.
 
     Attributes:
-        best_epoch: counted from 1; 0 before the first.
 
     Raises:
         OSError: the file cannot be written; a previous one is untouched.
@@ -51,7 +50,7 @@ class BestCheckpoint(Callback):
 
     @property
     def best_epoch(self) -> int:
-        """The epoch with the best figure."""
+        """The epoch of the best figure, counted from 1; 0 before the first."""
         return self._monitor.best_epoch
 
     def on_start(self, trainer: Trainer) -> None:

@@ -24,7 +24,6 @@ class EarlyStopping(Callback):
             so does one that went on from a checkpoint and has not become better since.
 
     Attributes:
-        best_epoch: counted from 1; 0 before the first.
         stopped_epoch: after which epoch the run was ended; 0 if it was not.
 
     Raises:
@@ -48,7 +47,7 @@ class EarlyStopping(Callback):
 
     @property
     def best_epoch(self) -> int:
-        """The epoch with the best figure."""
+        """The epoch of the best figure, counted from 1; 0 before the first."""
         return self._monitor.best_epoch
 
     def on_start(self, trainer: Trainer) -> None:

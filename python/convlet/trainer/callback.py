@@ -16,7 +16,7 @@ __all__ = ["Callback", "StopTraining", "callbacks_of", "running", "tell_epoch"]
 
 
 class StopTraining(Exception):  # noqa: N818  (no error: it ends a run as it should end)
-    """Raised by a callback to end a run: :meth:`Trainer.fit` then returns the history as it is."""
+    """Raised by a callback to end a run: :meth:`convlet.Trainer.fit` then returns the history as it is."""
 
 
 class Callback:
@@ -26,8 +26,8 @@ class Callback:
     ``on_epoch`` the run ends between two epochs, once the other callbacks have seen the row; after
     ``on_progress`` between two steps, within an epoch that has no row.
 
-    Whatever else a callback raises comes out of :meth:`Trainer.fit`. The net, the optimizer and the history
-    then are those of the last whole step, and :meth:`Trainer.checkpoint` tells how to go on.
+    Whatever else a callback raises comes out of :meth:`convlet.Trainer.fit`. The net, the optimizer and the history
+    then are those of the last whole step, and :meth:`convlet.Trainer.checkpoint` tells how to go on.
     """
 
     def on_start(self, trainer: Trainer) -> None:
