@@ -10,7 +10,7 @@ version = release = installed_version("convlet")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r"(collections|numpy|onnx)\..*")]  # other projects' pages would need the network
+nitpick_ignore_regex = [("py:.*", r"(collections|numpy|onnx)\..*")]  # others' pages need the network
 
 # Pages link to each other and to files of the repository by relative paths, as GitHub does.
 myst_heading_anchors = 3

@@ -28,8 +28,6 @@ class BestCheckpoint(Callback):
         min_delta: a better figure is one that is better by more than this.
         classes: the names of the net's outputs, for the file; by default their numbers.
 
-    Attributes:
-
     Raises:
         OSError: the file cannot be written; a previous one is untouched.
         TypeError: an argument of another type.

@@ -26,8 +26,8 @@ class Callback:
     ``on_epoch`` the run ends between two epochs, once the other callbacks have seen the row; after
     ``on_progress`` between two steps, within an epoch that has no row.
 
-    Whatever else a callback raises comes out of :meth:`convlet.Trainer.fit`. The net, the optimizer and the history
-    then are those of the last whole step, and :meth:`convlet.Trainer.checkpoint` tells how to go on.
+    Whatever else a callback raises comes out of :meth:`convlet.Trainer.fit`. The net, the optimizer and the
+    history then are those of the last whole step, and :meth:`convlet.Trainer.checkpoint` tells how to go on.
     """
 
     def on_start(self, trainer: Trainer) -> None:
