@@ -73,3 +73,15 @@ def test_lenet_trains_on_fashion_mnist(excerpt: Path):
 
 def test_lenet_fits_on_a_screen():
     assert len((EXAMPLES / "lenet.py").read_text().splitlines()) <= 50
+
+
+def test_the_script_for_a_gpu_trains_on_any_device(excerpt: Path):
+    from convlet import cuda
+
+    places = ["cpu", *(["cuda"] if cuda.is_available() else [])]
+    for device in places:
+        options = ("--device", device, "--epochs", "1")
+        lines = run("train_gpu.py", *options, CONVLET_DATA=str(excerpt)).splitlines()
+        assert lines[0] == ("CPU" if device == "cpu" else cuda.device_info()["name"])
+        assert lines[1].startswith("epoch 1/1  loss ")
+        assert re.fullmatch(r"1 epochs in \d+\.\d{3} s with tests, \d+\.\d{3} s of training alone", lines[2])
