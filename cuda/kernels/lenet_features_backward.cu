@@ -213,7 +213,6 @@ __global__ void __launch_bounds__(kThreads)
                         [&](int i) { return shared[l.between + i]; });
     __syncthreads();
     first_gradients<K>(f, l, shared);
-    __syncthreads();
   }
   for (int i = threadIdx.x; i < static_cast<int>(f.slot()); i += blockDim.x) {
     slots[blockIdx.x * f.slot() + i] = shared[l.sums + i];

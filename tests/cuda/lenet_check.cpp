@@ -169,6 +169,8 @@ void lenet() {
   compare_layouts();
   compare({"LeNet", {1, 28, 28}, 5, {2, 2, 2, 2}, 6, 16, LayerKind::Sigmoid, LayerKind::AvgPool2d, {120, 84}}, 5);
   compare({"odd sizes", {2, 21, 27}, 5, {1, 2, 0, 2}, 3, 6, LayerKind::Tanh, LayerKind::AvgPool2d, {31}}, 3);
+  // More images than blocks, so that blocks carry several.
+  compare({"many images", {1, 10, 10}, 3, {}, 2, 3, LayerKind::Tanh, LayerKind::AvgPool2d, {4}}, 520);
   compare({"maxima", {3, 19, 16}, 3, {1, 0, 2, 1}, 5, 7, LayerKind::Relu, LayerKind::MaxPool2d, {20, 12, 9}}, 6);
 }
 
