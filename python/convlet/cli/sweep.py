@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -92,7 +92,8 @@ def _executor(distributed: bool) -> Iterator[tuple[bool, Executor | None]]:
             if executor is not None and team.size == 1:
                 yield True, None
             else:
-                yield executor is not None, executor
+                # mpi4py's stubs give the with statement's own object, not what it yields.
+                yield executor is not None, cast("Executor | None", executor)
 
 
 def _sweep(
