@@ -37,8 +37,9 @@ build() {
     (cd "$out" && "$python" -c 'from convlet import _core; print(_core.cuda_status() or _core.cuda_info())')
 }
 
-run_tests() {
-  "$python" -m pytest -p no:cacheprovider -rs tests/cuda --junitxml="$out/tests.xml"
+run_tests() {  # but for the programs that run on the emulated device and so need no GPU
+  "$python" -m pytest -p no:cacheprovider -rs tests/cuda --ignore=tests/cuda/test_emulator.py \
+    --ignore=tests/cuda/test_ops.py --ignore=tests/cuda/test_planted_faults.py --junitxml="$out/tests.xml"
 }
 
 sanitize() {
