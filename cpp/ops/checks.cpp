@@ -88,6 +88,7 @@ void check(const Conv2d& op) {
 }
 
 void check(const Pool2d& op, const char* name) {
+  if (op.in.channels < 1) refuse(name, "at least one channel", std::to_string(op.in.channels));
   check_window({name, op.in, op.kernel, op.stride, op.dilation, op.padding});
   if (op.divisor < 0) refuse(name, "divisor_override of at least 1", std::to_string(op.divisor));
   const Image out = op.out();

@@ -11,7 +11,7 @@ import math
 import operator
 import reprlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import (
     Any,
     Final,
@@ -22,6 +22,7 @@ from typing import (
     SupportsFloat,
     SupportsIndex,
     TypeAlias,
+    TypeVar,
     overload,
 )
 
@@ -29,6 +30,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._core import DeviceArray, find_bad_target, to_device
+
+T = TypeVar("T")
 
 Array: TypeAlias = NDArray[np.float32]
 Operand: TypeAlias = Array | DeviceArray
@@ -56,6 +59,7 @@ Padding: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | Literal["same", "
 LARGEST: Final = 2**31 - 1
 """The largest size of a kernel, stride, padding, dilation or layer; the product of any two fits in int64."""
 _IMAGE_TYPES: Final = (np.dtype(np.float32), np.dtype(np.uint8))
+_LONG: Final = 2**128
 ALIGNMENT_BYTES: Final = 64  # a cache line, and the widest vector
 
 
@@ -63,8 +67,7 @@ def as_array(op: str, name: str, x: Numbers) -> NDArray[Any]:
     """``x`` as an ndarray of any type, without a copy where its owner allows it."""
     if type(x) is np.ndarray:
         return x
-    masked = sys.modules.get("numpy.ma")  # not loaded for the question's sake
-    if masked is not None and isinstance(x, masked.MaskedArray):
+    if is_masked(x):
         raise TypeError(f"{op}: expected an array without a mask for {name}, got a masked array")
     if isinstance(x, str | bytes) or x is None:
         raise TypeError(f"{op}: expected real numbers for {name}, got {type(x).__name__}")
@@ -81,6 +84,12 @@ def as_array(op: str, name: str, x: Numbers) -> NDArray[Any]:
                 f"without a copy, for {name}, got {type(x).__name__}"
             ) from error
         raise TypeError(f"{op}: expected an array for {name}, got {type(x).__name__}: {error}") from error
+
+
+def is_masked(x: object) -> bool:
+    """Whether ``x`` is an array with a mask, which nobody here would look at."""
+    masked = sys.modules.get("numpy.ma")  # not loaded for the question's sake
+    return masked is not None and isinstance(x, masked.MaskedArray)
 
 
 def as_float32(op: str, name: str, x: Numbers) -> Array:
@@ -209,7 +218,9 @@ def pair(op: str, name: str, value: Size, low: int = 1) -> Pair:
     """An int for both directions, or (rows, columns)."""
     numbers = _integers(op, name, "an integer or a pair (rows, columns)", value, low)
     if len(numbers) > 2:
-        raise ValueError(f"{op}: expected {name} to be an integer or a pair (rows, columns), got {value!r}")
+        raise ValueError(
+            f"{op}: expected {name} to be an integer or a pair (rows, columns), got {_short(value)}"
+        )
     return numbers[0], numbers[-1]
 
 
@@ -231,7 +242,7 @@ def sides(op: str, padding: Padding, kernel: Pair, stride: Pair, dilation: Pair)
     if len(numbers) == 4:
         return numbers[0], numbers[1], numbers[2], numbers[3]
     if len(numbers) > 2:
-        raise ValueError(f"{op}: expected padding to be {expected}, got {padding!r}")
+        raise ValueError(f"{op}: expected padding to be {expected}, got {_short(padding)}")
     return numbers[0], numbers[0], numbers[-1], numbers[-1]
 
 
@@ -253,12 +264,17 @@ def window(op: str, kernel_size: Size, stride: Size | None, padding: Padding, di
 
 
 def real(op: str, name: str, value: SupportsFloat, low: float = -math.inf, high: float = math.inf) -> float:
-    """A finite float in ``low..high``."""
-    if isinstance(value, bool | np.bool_ | np.complexfloating) or not hasattr(value, "__float__"):
+    """A finite float in ``low..high``; text, dates, booleans and arrays of one number are no numbers."""
+    if isinstance(value, np.ndarray | np.generic):
+        if value.ndim or value.dtype.kind not in "fiu":
+            _refuse(op, name, "a real number", value)
+    elif isinstance(value, bool) or not hasattr(value, "__float__"):
         _refuse(op, name, "a real number", value)
     try:
         number = float(value)
-    except TypeError:
+    except OverflowError:
+        raise ValueError(f"{op}: expected {name} to be finite as float64, got {_short(value)}") from None
+    except (TypeError, ValueError):
         _refuse(op, name, "a real number", value)
     if not math.isfinite(number):
         raise ValueError(f"{op}: expected {name} to be finite, got {number}")
@@ -272,19 +288,50 @@ def flag(op: str, name: str, value: bool) -> bool:
     return bool(value)
 
 
+def function(op: str, name: str, value: Callable[..., T]) -> Callable[..., T]:
+    """Something that can be called; a class is none, though it can."""
+    if not callable(value) or isinstance(value, type):
+        _refuse(op, name, "a function", value)
+    return value
+
+
+def mapping(op: str, name: str, value: Mapping[str, T]) -> Mapping[str, T]:
+    """Values by name."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        _refuse(op, name, "a dict with names for keys", value)
+    return value
+
+
+def texts(op: str, name: str, value: Mapping[str, str]) -> dict[str, str]:
+    """Text by name."""
+    if not all(isinstance(text, str) for text in mapping(op, name, value).values()):
+        _refuse(op, name, "a dict of text by name", value)
+    return dict(value)
+
+
+def words(op: str, name: str, value: Sequence[str]) -> tuple[str, ...]:
+    """Some strings; a single one is not taken for its letters."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        _refuse(op, name, "a sequence of strings", value)
+    found = tuple(value)
+    if not all(isinstance(word, str) for word in found):
+        _refuse(op, name, "a sequence of strings", found)
+    return found
+
+
 def choice(op: str, name: str, value: str, choices: Sequence[str]) -> str:
     """One of the words in ``choices``."""
     if not isinstance(value, str):
         _refuse(op, name, f"one of {', '.join(choices)}", value)
     if value not in choices:
-        raise ValueError(f"{op}: expected {name} to be one of {', '.join(choices)}, got {value!r}")
+        raise ValueError(f"{op}: expected {name} to be one of {', '.join(choices)}, got {_short(value)}")
     return value
 
 
 def _integers(op: str, name: str, expected: str, value: Any, low: int) -> list[int]:
     if isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.ndim == 1):
         if len(value) < 2:
-            raise ValueError(f"{op}: expected {name} to be {expected}, got {value!r}")
+            raise ValueError(f"{op}: expected {name} to be {expected}, got {_short(value)}")
         return [integer(op, name, number, low) for number in value]
     try:
         return [integer(op, name, value, low)]
@@ -294,11 +341,18 @@ def _integers(op: str, name: str, expected: str, value: Any, low: int) -> list[i
 
 def _within(op: str, name: str, number: float, low: float, high: float) -> float:
     if number < low:
-        raise ValueError(f"{op}: expected {name} of at least {low:g}, got {number}")
+        raise ValueError(f"{op}: expected {name} of at least {low:g}, got {_short(number)}")
     if number > high:
-        raise ValueError(f"{op}: expected {name} of at most {high:.10g}, got {number}")
+        raise ValueError(f"{op}: expected {name} of at most {high:.10g}, got {_short(number)}")
     return number
 
 
 def _refuse(op: str, name: str, expected: str, value: object) -> NoReturn:
-    raise TypeError(f"{op}: expected {name} to be {expected}, got {reprlib.repr(value)}")
+    raise TypeError(f"{op}: expected {name} to be {expected}, got {_short(value)}")
+
+
+def _short(value: object) -> str:
+    """The value in one line of some words, whatever it is."""
+    if isinstance(value, int) and abs(value) >= _LONG:  # Python does not write numbers of 5000 digits
+        return f"an integer of {value.bit_length()} bits"
+    return " ".join(reprlib.repr(value).split())

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from ._arrays import texts
+
 __all__ = [
     "check_folder",
     "load_weights",
@@ -87,11 +89,12 @@ def save_weights(
 
     Raises:
         OSError: the file cannot be written; a previous one is untouched.
-        TypeError: an array of complex numbers, text or objects.
+        TypeError: an array of complex numbers, text or objects, or metadata that is no text by name.
         ValueError: a tensor has the metadata's own name.
 
     Source: https://github.com/huggingface/safetensors, section "Format".
     """
+    told = None if metadata is None else texts("save_weights", "metadata", metadata)
     arrays: Tensors = {}
     for name, tensor in tensors.items():
         arrays[name] = np.asarray(tensor, order="C")
@@ -101,10 +104,10 @@ def save_weights(
         raise ValueError(f"save_weights: {_METADATA!r} is reserved and cannot name a tensor")
     if os.fspath(path).endswith(".npz"):
         buffer = io.BytesIO()
-        np.savez(buffer, **{**arrays, _METADATA: np.array(json.dumps(dict(metadata or {})))})  # type: ignore[arg-type]
+        np.savez(buffer, **{**arrays, _METADATA: np.array(json.dumps(told or {}))})  # type: ignore[arg-type]
         write_atomically(path, buffer.getvalue())
     else:
-        write_atomically(path, weights_to_bytes(arrays, metadata))
+        write_atomically(path, weights_to_bytes(arrays, told))
 
 
 def weights_to_bytes(

@@ -92,8 +92,11 @@ def save_net(path: str | os.PathLike[str], saved: SavedNet) -> None:
     """Write a net so that :func:`load_net` builds it again, whole or not at all.
 
     Raises:
+        TypeError: what is no :class:`SavedNet`.
         OSError: the file cannot be written; a previous one is untouched.
     """
+    if not isinstance(saved, SavedNet):
+        raise TypeError(f"save_net: expected saved of type SavedNet, got {type(saved).__name__}")
     save_weights(path, saved.net.state_dict(), {**describe(saved), **_stamp(_NET)})
 
 

@@ -218,6 +218,8 @@ class _Estimator(ABC):
         rows = samples.ndim == 2
         if self.image_shape is None:
             return samples.reshape(-1, *self._shape_of_rows(samples.shape[1])) if rows else samples
+        if not isinstance(self.image_shape, tuple | list | np.ndarray):
+            raise TypeError(f"{op}: expected image_shape (H, W) or (C, H, W), got {self.image_shape!r}")
         sizes = tuple(integer(op, "image_shape", size) for size in self.image_shape)
         if len(sizes) not in (2, 3):
             raise ValueError(f"{op}: expected image_shape (H, W) or (C, H, W), got {sizes}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ._arrays import Array, Numbers, as_array, choice, integer
+from ._arrays import Array, Numbers, as_array, choice, integer, pair
 from .datasets import read_image
 
 if TYPE_CHECKING:
@@ -95,9 +95,12 @@ def figure_of(pixels: Pixels, figure: str = "either") -> Array:
         (H, W), 0 (background) to 1 (figure), float32.
 
     Raises:
-        ValueError: nothing differs from the background.
+        TypeError: an array of another type than uint8.
+        ValueError: an array of another shape, an unknown figure, or nothing that differs from the background.
     """
-    offsets, noise = _without_background(pixels.astype(np.float32))
+    op = "figure_of"
+    choice(op, "figure", figure, FIGURES)
+    offsets, noise = _without_background(_checked(op, "pixels", pixels, channels=(3,)).astype(np.float32))
     axis = np.linalg.eigh(np.tensordot(offsets, offsets, ((1, 2), (1, 2))))[1][:, -1].astype(np.float32)
     along = np.tensordot(axis, offsets, 1)
     if figure == "either":
@@ -125,9 +128,15 @@ def crop(image: Pixels, size: tuple[int, int]) -> Pixels:
 
     Returns:
         ``(C, *size)``.
+
+    Raises:
+        TypeError: an array of another type than uint8, or a size that is no integer.
+        ValueError: an array of another shape, or a size below 1.
     """
     from PIL import Image
 
+    op = "crop"
+    image, size = _checked(op, "image", image), pair(op, "size", size)
     height, width = image.shape[1:]
     scale = min(height / size[0], width / size[1])
     down, across = scale * size[0], scale * size[1]
@@ -141,8 +150,19 @@ def crop(image: Pixels, size: tuple[int, int]) -> Pixels:
 
 def as_text(image: Pixels) -> str:
     """An image (C, H, W) as lines of block characters, two for each pixel, from a blank to a full block."""
-    levels = image.mean(axis=0).astype(int) * len(_SHADES) // 256
+    levels = _checked("as_text", "image", image).mean(axis=0).astype(int) * len(_SHADES) // 256
     return "\n".join("".join(2 * _SHADES[level] for level in row) for row in levels)
+
+
+def _checked(op: str, name: str, image: Pixels, channels: tuple[int, ...] = (1, 3)) -> Pixels:
+    """An image (C, H, W) of uint8."""
+    pixels = as_array(op, name, image)
+    if pixels.dtype != np.uint8:
+        raise TypeError(f"{op}: expected {name} of dtype uint8, got dtype {pixels.dtype}")
+    if pixels.ndim != 3 or pixels.shape[0] not in channels or pixels.size == 0:
+        count = " or ".join(map(str, channels))
+        raise ValueError(f"{op}: expected {name} of shape (C, H, W) with C {count}, got {pixels.shape}")
+    return pixels
 
 
 def _colours(op: str, image: Source) -> Pixels:

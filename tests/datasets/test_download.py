@@ -179,13 +179,13 @@ def test_mirror_that_packs_anew_or_unpacks_is_as_good(new_mirror, cache, publish
 
 def test_kmnist_is_checked_by_the_file_as_it_is(new_mirror, cache, packed, monkeypatch):
     mirror = new_mirror()
-    digests = {name: f"md5:{hashlib.md5(data).hexdigest()}" for name, data in packed.items()}
+    digests = {name: f"packed-sha256:{hashlib.sha256(data).hexdigest()}" for name, data in packed.items()}
     monkeypatch.setattr(KMNIST, "digests", digests)
     monkeypatch.setattr(KMNIST, "mirrors", (mirror.address,))
     mirror.files = packed
     assert len(KMNIST()) == 12
     mirror.files = {name: gzip.compress(gzip.decompress(data), 1) for name, data in packed.items()}
-    with pytest.raises(ConnectionError, match="other bytes: expected md5"):
+    with pytest.raises(ConnectionError, match="other bytes: expected sha256"):
         KMNIST(train=False)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import SupportsFloat
 
+from .._arrays import words
 from .._files import check_folder
 from ..checkpoint import SavedNet, describe, save_checkpoint
 from ..history import Row
@@ -43,7 +44,7 @@ class BestCheckpoint(Callback):
         classes: Sequence[str] | None = None,
     ) -> None:
         self.path = os.fspath(path)
-        self.classes = None if classes is None else tuple(classes)
+        self.classes = None if classes is None else words("BestCheckpoint", "classes", classes)
         self._monitor = Monitor("BestCheckpoint", monitor, min_delta)
 
     @property

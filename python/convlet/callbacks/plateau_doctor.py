@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._arrays import Array, Images
+from .._arrays import Array, Images, function
 from ..history import Row
 from ..nn import Sigmoid, Tanh
 from ..trainer import Callback, Data, Trainer
@@ -99,7 +99,7 @@ class PlateauDoctor(Callback):
     """
 
     def __init__(self, train: Data, tell: Callable[[str], object] = print) -> None:
-        self._train, self._tell = train, tell
+        self._train, self._tell = train, function("PlateauDoctor", "tell", tell)
         self._spreads: list[float] = []  # of the outputs, after each epoch on the plateau
         self.diagnosis: Diagnosis | None = None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._arrays import Size
+from .._arrays import Size, flag, integer
 from .class_weights import class_weights
 from .dataset import Dataset
 from .digits import Digits
@@ -67,10 +67,16 @@ def load(
         count: how many images, from the beginning; of digits as many as that are drawn.
 
     Raises:
+        TypeError: an argument of another type.
         ValueError: there is neither a data set nor a folder of that name, or no class of the folder has two
             pictures, so that none is left to test with.
         Exception: what the data set itself raises.
     """
+    op = "load"
+    train = flag(op, "train", train)
+    count = None if count is None else integer(op, "count", count, low=0)
+    if not isinstance(name, str | os.PathLike):
+        raise TypeError(f"{op}: expected name of a data set or a folder, got {type(name).__name__}")
     if name == "digits":
         return Digits(train, count)
     found = _load(name, train, data_dir, size, mode)

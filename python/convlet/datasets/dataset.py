@@ -8,7 +8,7 @@ from typing import SupportsIndex, overload
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import Labels, as_array, as_integers, check_labels, flag, integer
+from .._arrays import Labels, as_array, as_integers, check_labels, flag, integer, words
 
 __all__ = ["Dataset"]
 
@@ -69,6 +69,8 @@ class Dataset:
         check_labels("Dataset", numbers, len(self.classes), ignore_index=0)
         self.images = np.ascontiguousarray(pixels)
         self.labels = numbers
+        if not isinstance(name, str):
+            raise TypeError(f"Dataset: expected name to be a string, got {type(name).__name__}")
         self.name = name
         self.train = flag("Dataset", "train", train)
 
@@ -123,9 +125,7 @@ class Dataset:
 
 
 def _names(classes: Sequence[str]) -> tuple[str, ...]:
-    names = tuple(classes)
-    if isinstance(classes, str) or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"Dataset: expected classes to be a sequence of strings, got {classes!r}")
+    names = words("Dataset", "classes", classes)
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"Dataset: expected different names in classes, got {twice!r} twice")

@@ -37,7 +37,7 @@ def fetch(name: str, folder: Path, digests: Mapping[str, str], mirrors: Iterable
         name: of the data set, for the message.
         folder: made if need be.
         digests: for each file name ``"sha256:..."`` of its content, unpacked from gzip, since mirrors pack
-            anew; or ``"md5:..."`` of the file as it is.
+            anew; or ``"packed-sha256:..."`` of the file as it is.
         mirrors: addresses in the order to try them; a file's name is appended.
 
     Raises:
@@ -104,9 +104,11 @@ class _Bounded(io.BytesIO):
 
 def _check(content: bytes, digest: str) -> None:
     """Refuse, with a ``ValueError`` or, if gzip data is cut off, an ``EOFError``, what was not published."""
-    algorithm, _, expected = digest.partition(":")
-    found = hashlib.new(algorithm, usedforsecurity=False)
-    if algorithm == "md5":
+    kind, _, expected = digest.partition(":")
+    if kind not in ("sha256", "packed-sha256"):
+        raise ValueError(f"expected a digest of sha256 or packed-sha256, got {digest!r}")
+    found = hashlib.sha256()
+    if kind == "packed-sha256":
         found.update(content)
     else:
         stream, length = unpacked(io.BytesIO(content)), 0
@@ -117,7 +119,7 @@ def _check(content: bytes, digest: str) -> None:
                 raise ValueError(f"unpacks to more than {_LARGEST_BYTES} bytes")
     got = found.hexdigest()
     if got != expected:
-        raise ValueError(f"other bytes: expected {algorithm} {expected[:12]}..., got {got[:12]}...")
+        raise ValueError(f"other bytes: expected sha256 {expected[:12]}..., got {got[:12]}...")
 
 
 def _reason(error: Exception) -> str:

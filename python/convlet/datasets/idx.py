@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
+from .._arrays import as_array
 from .._files import write_atomically
 
 __all__ = ["read_idx", "unpacked", "write_idx"]
@@ -82,7 +83,7 @@ def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
         TypeError: the format has no such type.
         ValueError: a dimension of 2**32 or more.
     """
-    items = np.asarray(array)
+    items = as_array("write_idx", "array", array)
     code = _CODES.get(items.dtype.newbyteorder("="))
     if code is None:
         raise TypeError(f"write_idx: expected an array of {_NAMES}, got {items.dtype}")

@@ -61,7 +61,7 @@ class MNIST(Dataset):
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
     )
-    # Of the content, where it is known: mirrors pack anew.
+    # Of the content, since mirrors pack anew.
     digests: ClassVar[Mapping[str, str]] = _by_file(
         "sha256:ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         "sha256:65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -149,11 +149,12 @@ class KMNIST(MNIST):
     torchvision_folder = "KMNIST"
     class_names = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
     mirrors = ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",)
+    # Of the packed files: the only mirror does not pack anew.
     digests = _by_file(
-        "md5:bdb82020997e1d708af4cf47b453dcf7",
-        "md5:e144d726b3acfaa3e44228e80efcd344",
-        "md5:5c965bf0a639b31b8f53240b1b52f4d7",
-        "md5:7320c461ea6c1c855c0b718fb2a4b134",
+        "packed-sha256:51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+        "packed-sha256:e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+        "packed-sha256:edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+        "packed-sha256:20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
     )
 
 

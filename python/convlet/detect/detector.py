@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import SupportsFloat, SupportsIndex
 
 import numpy as np
@@ -59,6 +59,8 @@ def detect(
     op = "detect"
     size = pair(op, "window", window)
     least, most = real(op, "threshold", threshold, 0, 1), real(op, "overlap", overlap, 0, 1)
+    if isinstance(scales, str | bytes) or not isinstance(scales, Iterable):
+        raise TypeError(f"{op}: expected scales to be a sequence of numbers, got {type(scales).__name__}")
     factors = [real(op, "scales", scale, _SMALLEST, _LARGEST) for scale in scales]
     if not factors:
         raise ValueError(f"{op}: expected at least one scale, got none")

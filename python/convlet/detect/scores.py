@@ -81,10 +81,13 @@ def natural_stride(net: nn.Sequential, input_shape: Sequence[int]) -> Pair:
         input_shape: (C, H, W) of one window.
 
     Raises:
-        TypeError: a size that is no integer.
+        TypeError: what is no net, or a size that is no integer.
         ValueError: a net that does not take such windows to (K,).
     """
-    return _Work.of("natural_stride", net, tuple(input_shape)).stride
+    op = "natural_stride"
+    if not isinstance(input_shape, tuple | list):
+        raise TypeError(f"{op}: expected input_shape to be (C, H, W), got {type(input_shape).__name__}")
+    return _Work.of(op, _net(op, net), tuple(input_shape)).stride
 
 
 class _Step(NamedTuple):
@@ -236,14 +239,19 @@ def _starts(count: int, block: int) -> list[int]:
 
 def as_picture(op: str, net: nn.Sequential, image: Numbers) -> Images:
     """The picture as (C, H, W), for a net that is one."""
-    if not isinstance(net, nn.Sequential):
-        raise TypeError(f"{op}: expected net of type Sequential, got {type(net).__name__}")
+    _net(op, net)
     pixels = as_images(op, "image", image)
     if pixels.ndim == 2:
         pixels = pixels[np.newaxis]
     if pixels.ndim != 3:
         raise ValueError(f"{op}: expected image of shape (C, H, W) or (H, W), got {pixels.shape}")
     return pixels
+
+
+def _net(op: str, net: nn.Sequential) -> nn.Sequential:
+    if not isinstance(net, nn.Sequential):
+        raise TypeError(f"{op}: expected net of type Sequential, got {type(net).__name__}")
+    return net
 
 
 def _check_size(op: str, pixels: Images, window: Pair) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _settings
+from .._arrays import flag
 from .communicator import Nobody
 from .mpi import as_communicator
 
@@ -42,12 +43,12 @@ class Team:
             last place.
 
     Raises:
-        TypeError: another kind of communicator.
+        TypeError: another kind of communicator, or an ``exact`` that is no bool.
     """
 
     def __init__(self, communicator: object, exact: bool = False) -> None:
         self._communicator = as_communicator(communicator)
-        self.exact = bool(exact)
+        self.exact = flag("Team", "exact", exact)
         self.rank, self.size = self._communicator.rank, self._communicator.size
         self.allreduce = self._communicator.allreduce
         self.allgather = self._communicator.allgather

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import overload
 
+import numpy as np
+
 from .. import _core
 from .._arrays import Array, Numbers, Operand, as_float32, as_operand
 from .._core import DeviceArray
@@ -49,7 +51,13 @@ def normalize_backward(dy: Numbers, std: Numbers) -> Array:
         ValueError: shapes that do not fit.
     """
     op = "normalize_backward"
-    deviation = as_float32(op, "std", std)
-    dx = _core.normalize(as_float32(op, "dy", dy), 0 * deviation, deviation)
+    gradient, deviation = as_float32(op, "dy", dy), as_float32(op, "std", std)
+    if gradient.ndim != 4:
+        raise ValueError(f"{op}: expected dy of shape (N, C, H, W), got {gradient.shape}")
+    if deviation.shape != gradient.shape[1:2]:
+        raise ValueError(
+            f"{op}: expected std of shape {gradient.shape[1:2]}, one for each channel of dy, got {deviation.shape}"
+        )
+    dx = _core.normalize(gradient, np.zeros_like(deviation), deviation)
     assert not isinstance(dx, DeviceArray)
     return dx

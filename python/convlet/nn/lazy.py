@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, SupportsIndex
 
 from .. import _core
-from .._arrays import Numbers, Operand, Padding, Size, as_array
+from .._arrays import Numbers, Operand, Padding, Size, as_array, integer
 from .conv2d import Conv2d
 from .linear import Linear
 from .module import Op, Weighted
@@ -106,6 +106,7 @@ class LazyConv2d(Lazy, Conv2d):
         *,
         seed: int | None = None,
     ) -> None:
+        groups = integer("Conv2d", "groups", groups)  # before it stands for a number of channels
         sizes = {"kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation}
         Lazy.__init__(self, out_channels=out_channels, **sizes, groups=groups, bias=bias, seed=seed)
 

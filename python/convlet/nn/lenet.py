@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, SupportsIndex
 
-from .._arrays import Size, pair
+from .._arrays import Size, integer, pair
 from .activation import Sigmoid
 from .avg_pool2d import AvgPool2d
 from .conv2d import Conv2d
@@ -52,6 +52,8 @@ class LeNet(Sequential):
         *,
         seed: Seed = None,
     ) -> None:
+        in_channels = integer("LeNet", "in_channels", in_channels)
+        num_classes = integer("LeNet", "num_classes", num_classes)
         # Pooled, cut by the second kernel, and pooled again.
         height, width = ((side // 2 - 4) // 2 for side in pair("LeNet", "image_size", image_size, low=12))
         super().__init__(

@@ -134,13 +134,14 @@ class Layer(ABC):
             The names that are missing in ``state``, and those that only it has.
 
         Raises:
-            TypeError: ``state`` is no mapping, or holds what is no array of real numbers.
+            TypeError: ``state`` is no mapping or holds what is no array of real numbers; ``strict`` is no bool.
             ValueError: a shape that does not fit or, if strict, a missing or unexpected name; all of them
                 are told at once.
         """
         op = "load_state_dict"
         if not isinstance(state, Mapping):
             raise TypeError(f"{op}: expected a dict of arrays by name, got {type(state).__name__}")
+        strict = flag(op, "strict", strict)
         own = self._state()
         if state and all(str(key).startswith("net.") for key in state) and not set(state) & set(own):
             state = {key.removeprefix("net."): array for key, array in state.items()}

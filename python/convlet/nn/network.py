@@ -87,7 +87,7 @@ class Network(Layer):
         Safe to call from several threads; the interpreter is free while it runs.
         """
         way = self._way
-        if way is not None and isinstance(x, np.ndarray) and way.suits(self.structure, x):
+        if way is not None and type(x) is np.ndarray and way.suits(self.structure, x):
             with way.entry.busy:
                 return way.entry.engine.forward(way.parameters, x)
         op = type(self).__name__
@@ -152,7 +152,7 @@ class Network(Layer):
             ValueError: shapes that do not fit, a label out of range, no label that counts, or a loss with
                 ``reduction="none"``.
         """
-        op, loss = "evaluate", loss or CrossEntropyLoss()
+        op, loss = "evaluate", CrossEntropyLoss() if loss is None else loss
         images, labels, parameters = self.case(op, x, y, loss)
         counts = labels != loss.ignore_index
         where = resolve_device(device, op)
@@ -193,7 +193,7 @@ class Network(Layer):
             ValueError: shapes that do not fit, a label out of range, the mean over no label, or a loss with
                 ``reduction="none"``.
         """
-        op, loss = "loss_and_gradients", loss or CrossEntropyLoss()
+        op, loss = "loss_and_gradients", CrossEntropyLoss() if loss is None else loss
         images, labels, parameters = self.case(op, x, y, loss)
         gradients, where = aligned(parameters.shape), resolve_device(device, op)
         key = integer(op, "seed", seed, 0, 2**64 - 1)

@@ -36,13 +36,10 @@ class Normalize(Op):
     kind = "normalize"
 
     def __init__(self, mean: Numbers, std: Numbers) -> None:
-        values = {
-            "mean": as_float32("Normalize", "mean", mean).reshape(-1),
-            "std": as_float32("Normalize", "std", std).reshape(-1),
-        }
+        values = {"mean": _each_channel("mean", mean), "std": _each_channel("std", std)}
         if len(values["mean"]) == 0 or values["mean"].shape != values["std"].shape:
             raise ValueError(
-                f"Normalize: expected a mean and a std for each channel, got {len(values['mean'])} and "
+                f"Normalize: expected a mean and a std for each channel, at least one, got {len(values['mean'])} and "
                 f"{len(values['std'])}"
             )
         self._values: dict[str, Array] = {}
@@ -65,7 +62,7 @@ class Normalize(Op):
         """
         images: Images = as_images("Normalize.of", "data", getattr(data, "images", data))
         if images.ndim != 4 or images.size == 0:
-            raise ValueError(f"Normalize.of: expected images (N, C, H, W), got {images.shape}")
+            raise ValueError(f"Normalize.of: expected data of images (N, C, H, W), got {images.shape}")
         mean = images.mean(axis=(0, 2, 3), dtype=np.float64)
         std = _deviation(images, mean)
         scale = 255.0 if images.dtype == np.uint8 else 1.0
@@ -118,6 +115,13 @@ class Normalize(Op):
         """Its numbers, as short as they can be read back."""
         mean, std = (", ".join(f"{value:.6g}" for value in values) for values in (self.mean, self.std))
         return f"mean=({mean}), std=({std})"
+
+
+def _each_channel(name: str, numbers: Numbers) -> Array:
+    array = as_float32("Normalize", name, numbers)
+    if array.ndim > 1:
+        raise ValueError(f"Normalize: expected {name} of shape (C,) or a number, got {array.shape}")
+    return array.reshape(-1)
 
 
 def _fixed(array: Array) -> Array:

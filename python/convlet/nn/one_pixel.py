@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 
-from .._arrays import Numbers, Pair, Size, as_operand
+import numpy as np
+
+from .._arrays import Numbers, Pair, Size, as_operand, pair
 
 __all__ = ["image_size", "one_pixel"]
 
@@ -17,13 +18,12 @@ def one_pixel(op: str, size: Size) -> int | Pair:
         TypeError: a size that is no integer.
         ValueError: another size.
     """
-    try:
-        given = tuple(map(operator.index, size)) if isinstance(size, Sequence) else operator.index(size)
-    except TypeError:
-        raise TypeError(f"{op}: expected output_size 1 or (1, 1), got {size!r}") from None
-    if given not in (1, (1, 1)):
-        raise ValueError(f"{op}: expected output_size 1 or (1, 1), one pixel a channel, got {size}")
-    return 1 if given == 1 else (1, 1)
+    rows, columns = pair(op, "output_size", size)
+    if (rows, columns) != (1, 1):
+        raise ValueError(
+            f"{op}: expected output_size 1 or (1, 1), one pixel a channel, got {(rows, columns)}"
+        )
+    return (1, 1) if isinstance(size, Sequence | np.ndarray) and np.ndim(size) else 1
 
 
 def image_size(op: str, x: Numbers) -> Pair:

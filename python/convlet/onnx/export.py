@@ -11,7 +11,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from .. import nn
-from .._arrays import Window, integer
+from .._arrays import Window, integer, texts
 from .._files import write_atomically
 from ..nn.module import Op, Weighted
 from .model import UnsupportedError, checked, latest_opset
@@ -57,11 +57,12 @@ def export(
     op = "export"
     if not isinstance(net, nn.Sequential):
         raise TypeError(f"{op}: expected a net, a convlet.nn.Sequential, got {type(net).__name__}")
+    told = {} if metadata is None else texts(op, "metadata", metadata)
     version = integer(op, "opset", opset, OLDEST_OPSET, latest_opset())
     if 4 * net.parameter_count > _LARGEST_BYTES:
         raise ValueError(f"{op}: expected at most 2 GiB of weights, got {4 * net.parameter_count:,} bytes")
     model = _model(net, input_shape, version)
-    helper.set_model_props(model, dict(metadata or {}))
+    helper.set_model_props(model, told)
     write_atomically(path, checked(model, full_check=True).SerializeToString(deterministic=True))
 
 

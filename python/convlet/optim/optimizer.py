@@ -5,16 +5,31 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, SupportsFloat, overload
+from typing import Any, ClassVar, SupportsFloat, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._arrays import Array, Numbers, Operand, aligned, as_float32, as_operand, integer, real
+from .._arrays import (
+    Array,
+    Numbers,
+    Operand,
+    aligned,
+    as_float32,
+    as_operand,
+    choice,
+    function,
+    integer,
+    is_masked,
+    mapping,
+    real,
+)
 from .._core import DeviceArray, on_device, to_device
 from .schedules import Schedule
 
 __all__ = ["Number", "Optimizer"]
+
+_MOST_STEPS = 2**62
 
 
 class Number:
@@ -60,10 +75,8 @@ class Optimizer(ABC):
     lr = Number(low=0.0)
 
     def __init__(self, lr: SupportsFloat, schedule: Schedule | None) -> None:
-        if schedule is not None and not callable(schedule):
-            raise TypeError(f"{type(self).__name__}: expected schedule to be a function, got {schedule!r}")
         self.lr = lr
-        self.schedule = schedule
+        self.schedule = None if schedule is None else function(type(self).__name__, "schedule", schedule)
         self.steps_done = 0
         self._state: Operand | None = None
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -105,7 +118,8 @@ class Optimizer(ABC):
 
         Raises:
             TypeError: a parameter that cannot be updated in place, or a gradient that is not of real numbers.
-            ValueError: names or shapes that do not fit, or no ``lr`` where there is a schedule.
+            ValueError: names or shapes that do not fit, parameters that share memory, or no ``lr`` where there
+                is a schedule.
         """
         op = f"{type(self).__name__}.step"
         if lr is None and self.schedule is not None:
@@ -114,12 +128,14 @@ class Optimizer(ABC):
             )
         rate = self.lr if lr is None else real(op, "lr", lr, low=0.0)
         self.rule()
-        for name, parameter in parameters.items():
+        for name, parameter in mapping(op, "parameters", parameters).items():
             _check_parameter(op, name, parameter)
-        checked = {name: as_operand(op, name, gradient) for name, gradient in gradients.items()}
+        given_gradients = mapping(op, "gradients", gradients).items()
+        checked = {name: as_operand(op, name, gradient) for name, gradient in given_gradients}
         shapes = {name: parameter.shape for name, parameter in parameters.items()}
         given = {name: gradient.shape for name, gradient in checked.items()}
         _check_shapes(op, "gradients", shapes, given)
+        _check_apart(op, parameters, checked)
         state = self._bind(op, shapes, _all_on_device(op, parameters, checked))
         start = 0
         for name, shape in self._shapes.items():
@@ -130,7 +146,11 @@ class Optimizer(ABC):
         self.steps_done += 1
 
     def learning_rates(
-        self, first: int, count: int, total_steps: int, steps_per_epoch: int | None = None
+        self,
+        first: SupportsIndex,
+        count: SupportsIndex,
+        total_steps: SupportsIndex,
+        steps_per_epoch: SupportsIndex | None = None,
     ) -> NDArray[np.float64]:
         """The learning rate, ``lr * schedule``, of ``count`` steps from step ``first`` on, counted from 0.
 
@@ -141,13 +161,21 @@ class Optimizer(ABC):
             steps_per_epoch: the length of an epoch, for schedules that count them.
 
         Raises:
-            ValueError: a factor of the schedule that is negative or not finite.
+            TypeError: a number of steps that is no integer.
+            ValueError: steps beyond the run, or a factor of the schedule that is negative or not finite.
         """
         op = f"{type(self).__name__}.learning_rates"
+        total = integer(op, "total_steps", total_steps, high=_MOST_STEPS)
+        start = integer(op, "first", first, 0, total)
+        number = integer(op, "count", count, 0, total - start)
+        each = (
+            None
+            if steps_per_epoch is None
+            else integer(op, "steps_per_epoch", steps_per_epoch, high=_MOST_STEPS)
+        )
         if self.schedule is None:
-            return np.full(count, self.lr)
-        steps = range(first, first + count)
-        factors = [self.schedule(step, total_steps, steps_per_epoch) for step in steps]
+            return np.full(number, self.lr)
+        factors = [self.schedule(step, total, each) for step in range(start, start + number)]
         return self.lr * np.array([real(op, "the schedule's factor", factor, low=0.0) for factor in factors])
 
     def state_arrays(self, count: int) -> Array:
@@ -189,19 +217,25 @@ class Optimizer(ABC):
         """Go on where another optimizer's :meth:`state_dict` was taken, with its settings, or change nothing.
 
         Raises:
-            TypeError: an entry of another type.
+            TypeError: no dict, or an entry of another type.
             ValueError: the state of another kind of optimizer, or an entry that is missing or out of range.
         """
         op = f"{type(self).__name__}.load_state_dict"
         expected = {"kind", "settings", "steps_done", "state"}
         kind = type(self).__name__.lower()
-        if state.get("kind", kind) != kind:
-            raise ValueError(f"{op}: expected the state of kind {kind!r}, got {state['kind']!r}")
-        if set(state) != expected or set(state["settings"]) != set(self.settings):
+        found = mapping(op, "state", state)
+        if "kind" in found:
+            choice(op, "kind", found["kind"], (kind,))
+        if set(found) != expected:
             raise ValueError(
-                f"{op}: expected {', '.join(sorted(expected))}, and settings {', '.join(self.settings)}"
+                f"{op}: expected {', '.join(sorted(expected))}, got {', '.join(found) or 'none'}"
             )
-        other = type(self)(**state["settings"])
+        settings = mapping(op, "settings", found["settings"])
+        if set(settings) != set(self.settings):
+            raise ValueError(
+                f"{op}: expected settings {', '.join(self.settings)}, got {', '.join(settings) or 'none'}"
+            )
+        other = type(self)(**settings)
         steps = integer(op, "steps_done", state["steps_done"], low=0, high=2**62)
         numbers = as_float32(op, "state", state["state"])
         if numbers.ndim != 2 or len(numbers) != other.buffers:
@@ -245,14 +279,37 @@ def _all_on_device(op: str, parameters: Mapping[str, Operand], gradients: Mappin
     return any(isinstance(array, DeviceArray) for array in arrays.values()) and on_device(op, **arrays)
 
 
+def _check_apart(op: str, parameters: Mapping[str, Operand], gradients: Mapping[str, Operand]) -> None:
+    """No parameter shares memory with another, which would be updated twice, or with a gradient."""
+    spans = []
+    for written, arrays in ((True, parameters), (False, gradients)):
+        for name, array in arrays.items():
+            if isinstance(array, np.ndarray) and array.size:
+                start = array.__array_interface__["data"][0]
+                what = f"{'parameter' if written else 'gradient'} {name}"
+                spans.append((start, start + array.nbytes, written, what))
+    last_end, last_written_end, last, last_written = 0, 0, "", ""
+    for start, end, written, what in sorted(spans):
+        if start < (last_end if written else last_written_end):
+            other = last if written else last_written
+            raise ValueError(
+                f"{op}: expected parameters with memory of their own, got {other} and {what} in one place"
+            )
+        if end > last_end:
+            last_end, last = end, what
+        if written and end > last_written_end:
+            last_written_end, last_written = end, what
+
+
 def _check_parameter(op: str, name: str, parameter: object) -> None:
     if isinstance(parameter, DeviceArray):
         as_operand(op, f"parameter {name}", parameter)
         if not parameter.writable:
             raise TypeError(f"{op}: expected parameter {name} to be a writable array, got a read-only one")
         return
-    if not isinstance(parameter, np.ndarray) or parameter.dtype != np.float32:
-        found = parameter.dtype if isinstance(parameter, np.ndarray) else type(parameter).__name__
+    if not isinstance(parameter, np.ndarray) or is_masked(parameter) or parameter.dtype != np.float32:
+        plain = isinstance(parameter, np.ndarray) and not is_masked(parameter)
+        found = parameter.dtype if plain else type(parameter).__name__  # type: ignore[attr-defined]
         raise TypeError(f"{op}: expected parameter {name} to be a float32 array, got {found}")
     flags = parameter.flags
     if not (flags.c_contiguous and flags.writeable and flags.aligned):

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .._arrays import integer, real
+from .._arrays import function, integer, real
 
 __all__ = ["Constant", "Cosine", "LinearWarmup", "Schedule", "StepDecay"]
 
@@ -87,7 +87,7 @@ class LinearWarmup:
         after: the schedule for the rest, whose step 0 is the first one after the warm-up.
 
     Raises:
-        TypeError: a number of steps that is no integer.
+        TypeError: a number of steps that is no integer, or an ``after`` that is no function.
         ValueError: a number of steps below 1.
 
     Source: P. Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017.
@@ -98,6 +98,7 @@ class LinearWarmup:
 
     def __post_init__(self) -> None:
         integer("LinearWarmup", "steps", self.steps)
+        function("LinearWarmup", "after", self.after)
 
     def __call__(self, step: int, total_steps: int, steps_per_epoch: int | None = None, /) -> float:
         """The factor of that step."""

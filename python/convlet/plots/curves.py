@@ -51,10 +51,13 @@ def curves(history: Run, path: str | os.PathLike[str] | None = None) -> Picture:
     Raises:
         ImportError: matplotlib is not installed.
         OSError: the picture cannot be written; a previous one is untouched.
+        TypeError: what is no history.
         ValueError: the history has no rows, or matplotlib knows no such format.
 
     Source: "Dive into Deep Learning", section 7.6 (LeNet), the figure under the training cell.
     """
+    if not hasattr(history, "within") or not hasattr(history, "__len__"):
+        raise TypeError(f"curves: expected a history of a run, got {type(history).__name__}")
     if not len(history):
         raise ValueError("curves: expected a history with at least one epoch, got none")
     picture = blank("curves", 5.0, 3.6, layout="constrained")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .._arrays import Labels, Numbers, as_images, as_integers
+from .._arrays import Labels, Numbers, as_images, as_integers, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +85,7 @@ def class_names(op: str, labels: Labels, classes: Sequence[str] | None) -> tuple
     largest = int(labels.max(initial=-1))
     if labels.size and labels.min() < 0:
         raise ValueError(f"{op}: expected labels from 0, got {labels.min()}")
-    names = tuple(map(str, range(largest + 1))) if classes is None else tuple(map(str, classes))
+    names = tuple(map(str, range(largest + 1))) if classes is None else words(op, "classes", classes)
     if largest >= len(names):
         raise ValueError(f"{op}: expected a name for each class up to {largest}, got {len(names)} names")
     return names

@@ -13,8 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, SupportsFloat, SupportsIndex, TypeVar
 
+import numpy as np
+
 from .. import _settings, recipes
-from .._arrays import integer, real
+from .._arrays import choice, flag, function, integer, real
 from .._files import check_folder, write_atomically
 from ..checkpoint import net_to_json
 from ..datasets import NAMES
@@ -85,6 +87,13 @@ def sweep(
         ValueError: an argument out of range, a folder that holds a sweep already, or one with other settings.
         RuntimeError: no process can be started.
     """
+    resume = flag("sweep", "resume", resume)
+    if net is not None and not isinstance(net, Sequential):
+        raise TypeError(f"sweep: expected net of type Sequential, got {type(net).__name__}")
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise TypeError(f"sweep: expected executor with a method submit, got {type(executor).__name__}")
+    if on_result is not None:
+        function("sweep", "on_result", on_result)
     with ExitStack() as stack:
         if not isinstance(data, str):
             data_dir = out or stack.enter_context(TemporaryDirectory())
@@ -127,7 +136,7 @@ def _jobs(
     data_dir: str | os.PathLike[str] | None,
 ) -> list[Job]:
     """The jobs of a sweep, checked; arguments as those of :func:`sweep`."""
-    told = recipes.get(recipe)
+    told = recipes.get(choice("sweep", "recipe", recipe, tuple(recipes.RECIPES)))
     named = data in NAMES or arrays.is_stored(data)
     if not named and not Path(data).expanduser().is_dir():
         raise ValueError(f"sweep: expected data of {', '.join(NAMES)} or a folder of pictures, got {data!r}")
@@ -135,7 +144,7 @@ def _jobs(
     rates = [real("sweep", "lr", rate, low=0.0) for rate in _several(told.lr if lr is None else lr)]
     sizes = _several(told.batch_size if batch_size is None else batch_size)
     batches = [integer("sweep", "batch_size", size) for size in sizes]
-    numbers = [integer("sweep", "seeds", seed, 0, 2**64 - 1) for seed in seeds]
+    numbers = [integer("sweep", "seeds", seed, 0, 2**64 - 1) for seed in _several(seeds)]
     axes: dict[str, list[Any]] = {"seeds": numbers, "lr": rates, "batch_size": batches}
     for name, values in axes.items():
         if len(set(values)) != len(values) or not values:
@@ -157,7 +166,8 @@ def _jobs(
 
 
 def _several(values: T | Iterable[T]) -> list[T]:
-    return list(values) if isinstance(values, Iterable) else [values]
+    single = not isinstance(values, Iterable) or isinstance(values, str | bytes) or np.ndim(values) == 0  # type: ignore[arg-type]
+    return [values] if single else list(values)  # type: ignore[list-item,arg-type]
 
 
 def _kept(out: Path, jobs: Sequence[Job], resume: bool) -> dict[Job, Result]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from .._arrays import function
 from ..history import Row
 from .epoch import Progress
 
@@ -78,12 +79,15 @@ def callbacks_of(
     on_epoch: Callable[[Row], object] | None,
     on_progress: Callable[[Progress], object] | None,
 ) -> tuple[Callback, ...]:
-    """The two functions and the callbacks, in this order; ``TypeError`` names what is no callback."""
+    """The two functions and the callbacks, in this order; ``TypeError`` names what is none."""
     if not isinstance(callbacks, Sequence):
         raise TypeError(f"fit: expected callbacks to be a list, got {type(callbacks).__name__}")
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise TypeError(f"fit: expected callbacks of convlet.callbacks.Callback, got {callback!r}")
+    for name, given in (("on_epoch", on_epoch), ("on_progress", on_progress)):
+        if given is not None:
+            function("fit", name, given)
     return _Functions(on_epoch, on_progress), *callbacks
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .. import _core
 from .._arrays import Array, Images, Labels, flag, integer
 from .._device import resolve_device
+from .._settings import MOST_THREADS
 from ..augment import Augment
 from ..checkpoint import Checkpoint
 from ..distributed import team_of
@@ -48,7 +49,7 @@ class Trainer:
 
     Raises:
         TypeError: an argument of another type.
-        ValueError: an unknown device, or less than one thread.
+        ValueError: an unknown device, or a number of threads out of 1..1024.
         RuntimeError: ``device="cuda"`` where it cannot be used; the message says why.
     """
 
@@ -75,7 +76,7 @@ class Trainer:
                     f"Trainer: expected {name} of type {kind.__name__}, got {type(value).__name__}"
                 )
         self.net, self.optimizer, self.loss = net, optimizer, loss
-        self.threads = 0 if threads is None else integer("Trainer", "threads", threads)
+        self.threads = 0 if threads is None else integer("Trainer", "threads", threads, high=MOST_THREADS)
         self.team = team_of(communicator)
         self.device = "cpu" if self.team.size > 1 and device == "auto" else resolve_device(device)
         if self.team.size > 1 and self.device == "cuda":
@@ -138,6 +139,8 @@ class Trainer:
                 epochs = integer("fit", "epochs", epochs)
                 batch_size = integer("fit", "batch_size", batch_size)
                 seed, shuffle = integer("fit", "seed", seed, 0, 2**64 - 1), flag("fit", "shuffle", shuffle)
+                if resume is not None and not isinstance(resume, Checkpoint):
+                    raise TypeError(f"fit: expected resume of type Checkpoint, got {type(resume).__name__}")
                 if augment is not None and not isinstance(augment, Augment):
                     raise TypeError(f"fit: expected augment of type Augment, got {type(augment).__name__}")
                 told = callbacks_of(callbacks, on_epoch, on_progress)
