@@ -18,7 +18,7 @@ WRONG = [call for subject in SUBJECTS for call in subject.wrong_calls()]
 
 
 def check(call: WrongCall) -> None:
-    """A `TypeError` or `ValueError`, and no other, in one line that says who speaks about what and what came."""
+    """A `TypeError` or `ValueError` in one line that says who speaks about what, and what came."""
     subject = call.subject
     before = state_of(subject.about), state_of(subject.right)
     with pytest.raises((TypeError, ValueError)) as caught:

@@ -1,1 +1,1 @@
-"""Every public callable with one right call, and what may come wrong in the place of each of its arguments."""
+"""Every public callable with one right call, and what may come wrong in the place of its arguments."""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from convlet import functional as f
-from survey.kinds import Classes, Flag, Integer, Number, Reals, Size, Word
+from survey.arrays import Classes, Reals
+from survey.kinds import Flag, Integer, Number, Size, Word
 from survey.subject import Subject
 
 

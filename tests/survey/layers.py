@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from convlet import nn, reference
+from survey.arrays import Classes, Images, Reals
 from survey.functions import SAME_WORDS, SLIDING, ones
-from survey.kinds import Classes, Flag, Images, Instance, Integer, Name, Number, Reals, Shape, Size, Word
+from survey.kinds import Flag, Instance, Integer, Name, Number, Shape, Size, Word
 from survey.subject import Subject
 
 SEED = Integer(0, optional=True, low=0, high=2**64 - 1)

@@ -23,25 +23,9 @@ from convlet import (
 )
 from convlet.datasets import class_weights, stratified_split
 from convlet.detect import natural_stride, score_map
+from survey.arrays import Bytes, Classes, Images, Reals
 from survey.functions import ones
-from survey.kinds import (
-    Bytes,
-    Classes,
-    Flag,
-    Images,
-    Instance,
-    Integer,
-    Name,
-    Names,
-    Number,
-    Path,
-    Reals,
-    Scales,
-    Shape,
-    Share,
-    Size,
-    Word,
-)
+from survey.kinds import Flag, Instance, Integer, Name, Names, Number, Path, Scales, Shape, Share, Size, Word
 from survey.layers import net
 from survey.subject import Subject
 
@@ -303,9 +287,11 @@ def _files() -> list[Subject]:
     ]
 
 
-# scikit-learn demands that these become numbers, or fail in NumPy's own words.
+# scikit-learn demands that these become numbers, or fail in words of its own or of NumPy.
 CONVERTED = frozenset(
     {
+        "nothing along axis 0",
+        "nothing along axis 1",
         "objects",
         "booleans",
         "integers past 64 bits",

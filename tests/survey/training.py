@@ -10,8 +10,9 @@ import numpy as np
 
 from convlet import Augment, Trainer, callbacks, find_learning_rate, nn, optim
 from convlet.distributed import Team
+from survey.arrays import InPlace, Reals
 from survey.functions import ones
-from survey.kinds import Betas, Flag, InPlace, Instance, Integer, Names, Number, Path, Reals, Share, Word
+from survey.kinds import Betas, Flag, Instance, Integer, Names, Number, Path, Share, Word
 from survey.layers import IMAGES, LABELS, net
 from survey.subject import Subject
 
@@ -77,7 +78,9 @@ def _steps(optimizer: optim.Optimizer) -> list[Subject]:
     }
     return [
         Subject(f"{name}.step", step, arrays, words, about=(optimizer, first)),
-        Subject(f"{name}.step", optimizer.step, both, about=(optimizer, first)),
+        Subject(
+            f"{name}.step", optimizer.step, both, {"parameters": ("unexpected",)}, about=(optimizer, first)
+        ),
         Subject(
             f"{name}.learning_rates",
             optimizer.learning_rates,

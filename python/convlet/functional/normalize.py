@@ -54,10 +54,9 @@ def normalize_backward(dy: Numbers, std: Numbers) -> Array:
     gradient, deviation = as_float32(op, "dy", dy), as_float32(op, "std", std)
     if gradient.ndim != 4:
         raise ValueError(f"{op}: expected dy of shape (N, C, H, W), got {gradient.shape}")
-    if deviation.shape != gradient.shape[1:2]:
-        raise ValueError(
-            f"{op}: expected std of shape {gradient.shape[1:2]}, one for each channel of dy, got {deviation.shape}"
-        )
+    channels = gradient.shape[1:2]
+    if deviation.shape != channels:
+        raise ValueError(f"{op}: expected std of shape {channels} for dy, got {deviation.shape}")
     dx = _core.normalize(gradient, np.zeros_like(deviation), deviation)
     assert not isinstance(dx, DeviceArray)
     return dx

@@ -134,7 +134,8 @@ class Layer(ABC):
             The names that are missing in ``state``, and those that only it has.
 
         Raises:
-            TypeError: ``state`` is no mapping or holds what is no array of real numbers; ``strict`` is no bool.
+            TypeError: ``state`` is no mapping, or holds what is no array of real numbers, or ``strict`` is no
+                bool.
             ValueError: a shape that does not fit or, if strict, a missing or unexpected name; all of them
                 are told at once.
         """

@@ -39,7 +39,7 @@ class Normalize(Op):
         values = {"mean": _each_channel("mean", mean), "std": _each_channel("std", std)}
         if len(values["mean"]) == 0 or values["mean"].shape != values["std"].shape:
             raise ValueError(
-                f"Normalize: expected a mean and a std for each channel, at least one, got {len(values['mean'])} and "
+                f"Normalize: expected a mean and a std for each channel, got {len(values['mean'])} and "
                 f"{len(values['std'])}"
             )
         self._values: dict[str, Array] = {}

@@ -23,7 +23,7 @@ def one_pixel(op: str, size: Size) -> int | Pair:
         raise ValueError(
             f"{op}: expected output_size 1 or (1, 1), one pixel a channel, got {(rows, columns)}"
         )
-    return (1, 1) if isinstance(size, Sequence | np.ndarray) and np.ndim(size) else 1
+    return 1 if not isinstance(size, Sequence | np.ndarray) or np.shape(size) == () else (1, 1)
 
 
 def image_size(op: str, x: Numbers) -> Pair:

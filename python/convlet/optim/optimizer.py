@@ -118,8 +118,8 @@ class Optimizer(ABC):
 
         Raises:
             TypeError: a parameter that cannot be updated in place, or a gradient that is not of real numbers.
-            ValueError: names or shapes that do not fit, parameters that share memory, or no ``lr`` where there
-                is a schedule.
+            ValueError: names or shapes that do not fit, a parameter that shares memory with another or with a
+                gradient, or no ``lr`` where there is a schedule.
         """
         op = f"{type(self).__name__}.step"
         if lr is None and self.schedule is not None:

@@ -11,9 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, SupportsFloat, SupportsIndex, TypeVar
-
-import numpy as np
+from typing import Any, SupportsFloat, SupportsIndex
 
 from .. import _settings, recipes
 from .._arrays import choice, flag, function, integer, real
@@ -33,7 +31,6 @@ SETTINGS = "sweep.json"
 _RUNS = "runs"
 _AXES = {"seed": "seeds", "lr": "lr", "batch_size": "batch_size"}
 """What the nets of a sweep differ in, and the argument that says it."""
-T = TypeVar("T")
 
 
 def sweep(
@@ -165,9 +162,10 @@ def _jobs(
     ]
 
 
-def _several(values: T | Iterable[T]) -> list[T]:
-    single = not isinstance(values, Iterable) or isinstance(values, str | bytes) or np.ndim(values) == 0  # type: ignore[arg-type]
-    return [values] if single else list(values)  # type: ignore[list-item,arg-type]
+def _several(values: Any) -> list[Any]:
+    """One value or several, as a list; a text is one, and no number."""
+    single = isinstance(values, str | bytes) or getattr(values, "ndim", 1) == 0
+    return list(values) if isinstance(values, Iterable) and not single else [values]
 
 
 def _kept(out: Path, jobs: Sequence[Job], resume: bool) -> dict[Job, Result]:
