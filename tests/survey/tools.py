@@ -305,7 +305,7 @@ CONVERTED = frozenset(
         "a class",
     }
 )
-ONE_OR_MORE = frozenset({"a list", "a range", "an array of one", "an array of two"})
+ONE_OR_MORE = frozenset({"a list", "a set", "a range", "an array of one", "an array of two"})
 SEVERAL = {"seeds": frozenset({"a number"}), "lr": ONE_OR_MORE, "batch_size": ONE_OR_MORE}
 
 

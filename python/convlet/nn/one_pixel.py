@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-
 from .._arrays import Numbers, Pair, Size, as_operand, pair
 
 __all__ = ["image_size", "one_pixel"]
@@ -23,7 +19,7 @@ def one_pixel(op: str, size: Size) -> int | Pair:
         raise ValueError(
             f"{op}: expected output_size 1 or (1, 1), one pixel a channel, got {(rows, columns)}"
         )
-    return 1 if not isinstance(size, Sequence | np.ndarray) or np.shape(size) == () else (1, 1)
+    return (1, 1) if hasattr(size, "__len__") and getattr(size, "ndim", 1) else 1
 
 
 def image_size(op: str, x: Numbers) -> Pair:
