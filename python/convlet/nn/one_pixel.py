@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import reprlib
+
 from .._arrays import Numbers, Pair, Size, as_operand, pair
 
 __all__ = ["image_size", "one_pixel"]
@@ -14,11 +16,13 @@ def one_pixel(op: str, size: Size) -> int | Pair:
         TypeError: a size that is no integer.
         ValueError: another size.
     """
-    rows, columns = pair(op, "output_size", size)
-    if (rows, columns) != (1, 1):
-        raise ValueError(
-            f"{op}: expected output_size 1 or (1, 1), one pixel a channel, got {(rows, columns)}"
-        )
+    expected = f"{op}: expected output_size 1 or (1, 1), one pixel a channel, got"
+    try:
+        pixels = pair(op, "output_size", size)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{expected} {' '.join(reprlib.repr(size).split())}") from None
+    if pixels != (1, 1):
+        raise ValueError(f"{expected} {pixels}")
     return (1, 1) if hasattr(size, "__len__") and getattr(size, "ndim", 1) else 1
 
 
