@@ -62,7 +62,7 @@ class Normalize(Op):
         """
         images: Images = as_images("Normalize.of", "data", getattr(data, "images", data))
         if images.ndim != 4 or images.size == 0:
-            raise ValueError(f"Normalize.of: expected data of images (N, C, H, W), got {images.shape}")
+            raise ValueError(f"Normalize.of: expected images (N, C, H, W) as data, got {images.shape}")
         mean = images.mean(axis=(0, 2, 3), dtype=np.float64)
         std = _deviation(images, mean)
         scale = 255.0 if images.dtype == np.uint8 else 1.0
