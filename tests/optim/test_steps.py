@@ -315,10 +315,10 @@ def test_bad_states_are_refused_and_change_nothing():
     optimizer = optim.SGD(0.1, momentum=0.9)
     good = optimizer.state_dict()
     for bad, error, message in (
-        (good | {"kind": "adam"}, ValueError, "expected the state of kind 'sgd', got 'adam'"),
+        (good | {"kind": "adam"}, ValueError, "expected kind to be one of sgd, got 'adam'"),
         (good | {"more": 1}, ValueError, "expected kind, settings, state, steps_done"),
         ({"kind": "sgd"}, ValueError, "expected kind, settings, state, steps_done"),
-        (good | {"settings": {"lr": 1}}, ValueError, "and settings lr, momentum, dampening"),
+        (good | {"settings": {"lr": 1}}, ValueError, "expected settings lr, momentum, dampening"),
         (good | {"settings": good["settings"] | {"lr": NAN}}, ValueError, "lr to be finite"),
         (good | {"steps_done": -1}, ValueError, "steps_done of at least 0, got -1"),
         (good | {"steps_done": 1.5}, TypeError, "steps_done to be an integer"),
