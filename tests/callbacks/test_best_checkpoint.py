@@ -19,7 +19,7 @@ def test_the_file_is_the_net_of_the_best_epoch_and_a_checkpoint(
 ) -> None:
     noise = train[0][:50], np.random.default_rng(1).integers(0, 4, 50)
     path = tmp_path / "new" / "best.safetensors"
-    best = BestCheckpoint(path, classes="abcd")
+    best = BestCheckpoint(path, classes=("a", "b", "c", "d"))
     history = trainer_of(1.0).fit(train, noise, epochs=6, callbacks=[best])
     losses = [row.test_loss for row in history]
     assert best.best_epoch == int(np.argmin(losses)) + 1 < 6
@@ -56,4 +56,6 @@ def test_classes_that_are_not_those_of_the_net_are_refused(
     train: Any, trainer_of: Any, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match="BestCheckpoint: expected 4 classes, as the net has outputs, got 2"):
-        trainer_of().fit(train, callbacks=[BestCheckpoint(tmp_path / "best", "train_loss", classes="ab")])
+        trainer_of().fit(
+            train, callbacks=[BestCheckpoint(tmp_path / "best", "train_loss", classes=("a", "b"))]
+        )

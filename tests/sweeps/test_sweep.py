@@ -161,7 +161,7 @@ def test_a_file_of_another_net_is_not_taken_for_this_one(tmp_path: Path) -> None
         ({"lr": -0.5}, ValueError, "lr"),
         ({"lr": "fast"}, TypeError, "lr"),
         ({"batch_size": 0}, ValueError, "batch_size"),
-        ({"recipe": "cake"}, ValueError, "recipe: expected one of"),
+        ({"recipe": "cake"}, ValueError, "sweep: expected recipe to be one of"),
         ({"workers": 0}, ValueError, "workers"),
         ({"resume": True, "out": "nowhere"}, ValueError, "expected a sweep to resume in nowhere"),
     ],
