@@ -1,0 +1,103 @@
+"""Memory and threads after many runs are those after a few."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from python_program import run_python
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+LIMIT_KB = 2048
+BEGINNING = """
+import gc, os
+import numpy as np
+from convlet import Trainer, _core, functional, nn, optim
+_core.set_threads(3)
+rng = np.random.default_rng(0)
+x, y = rng.integers(0, 256, (64, 1, 12, 12), np.uint8), rng.integers(0, 10, 64)
+def resident_kb():
+    gc.collect()
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+def threads():
+    return len(os.listdir("/proc/self/task"))
+def net(seed=None):
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, seed=seed), nn.Tanh(), nn.MaxPool2d(2), nn.Dropout(), nn.Flatten(), nn.Linear(100, 10)
+    )
+"""
+ENDING = """
+for count in range(1, 1001):
+    work(count)
+    if count == 100:
+        first, started = resident_kb(), threads()
+print(first, resident_kb(), started, threads())
+"""
+WORK = {
+    "fits of one net": """
+one = net(1)
+def work(count):
+    Trainer(one, optim.Adam(), nn.CrossEntropyLoss()).fit((x, y), (x, y), 1, 16)
+""",
+    "fits of new nets": """
+def work(count):
+    Trainer(net(count), optim.SGD(0.1, momentum=0.9), nn.CrossEntropyLoss(), threads=2).fit((x, y), None, 1, 16)
+""",
+    "nets made, used and dropped": """
+def work(count):
+    made = nn.LeNet(seed=count)
+    image = rng.integers(0, 256, (18, 1, 28, 28), np.uint8)
+    made(image); made(image[:1])
+    made.loss_and_gradients(image, y[:18])
+""",
+    "inferences of other sizes": """
+one = nn.Sequential(nn.Conv2d(1, 4, 3, seed=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+def work(count):
+    one(rng.integers(0, 256, (20, 1, 5 + count % 40, 30), np.uint8))
+""",
+    "ops": """
+weight = rng.standard_normal((8, 3, 5, 5), np.float32)
+def work(count):
+    images = rng.standard_normal((1 + count % 40, 3, 20, 20), np.float32)
+    out = functional.conv2d(images, weight)
+    functional.conv2d_backward(out, images, weight)
+    functional.max_pool2d(out, 2, return_indices=True)
+    rows = out.reshape(len(out), -1)[:, :10].copy()
+    functional.cross_entropy_backward(rows, np.zeros(len(rows), int))
+    functional.linear_backward(rows, rows, np.ones((10, 10), np.float32))
+""",
+    "saving and loading": """
+import tempfile
+folder = tempfile.TemporaryDirectory()
+one = net(1)
+def work(count):
+    one.save(folder.name + "/w.safetensors")
+    one.load(folder.name + "/w.safetensors")
+    one.load_state_dict(one.state_dict())
+""",
+    "what is refused": """
+one = net(1)
+def work(count):
+    for wrong in (lambda: one(np.ones((2, 3, 4, 5, 6), np.float32)),
+                  lambda: functional.conv2d(x, y),
+                  lambda: one.loss_and_gradients(x, y + 100),
+                  lambda: nn.Conv2d(0, 1, 1)):
+        try:
+            wrong()
+        except (TypeError, ValueError):
+            pass
+        else:
+            raise AssertionError
+""",
+}
+
+
+@pytest.mark.parametrize("what", WORK)
+def test_memory_after_a_thousand_is_that_after_a_hundred(what: str) -> None:
+    first, last, threads_first, threads_last = map(int, run_python(BEGINNING + WORK[what] + ENDING).split())
+    print(f"{what}: {first} kB after 100, {last} kB after 1,000")
+    assert last - first < LIMIT_KB
+    assert threads_last == threads_first <= 3
