@@ -1,4 +1,4 @@
-"""Calls of the library whose allocations are made to fail: each makes something and gives all that it comes to."""
+"""Calls whose allocations are made to fail: each makes something and gives all that it comes to."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-import convlet
 from convlet import Augment, Trainer, datasets, detect, functional, nn, optim
 from convlet.checkpoint import checkpoint_from_bytes, checkpoint_to_bytes
+from convlet.distributed import Team
 from networks import DROPOUT, LENET, RELU_MAX_POOL, Network
 from op_calls import CALLS, Call
-from team_in_threads import in_threads
+from team_in_threads import ThreadCommunicator, in_threads
 
 Result: TypeAlias = Sequence[NDArray[Any]]
 Work: TypeAlias = Callable[[], Result]
@@ -145,20 +145,20 @@ def _steps(optimizer: Callable[[], optim.Optimizer]) -> Work:
 
 def _optimizer_state() -> Work:
     source = optim.Adam(0.01)
-    source.state_arrays(50)[...] = 3
+    source.state_arrays(5000)[...] = 3
     state = source.state_dict()
     target = optim.Adam(0.5)
-    target.state_arrays(50)[...] = 1
+    target.state_arrays(5000)[...] = 1
 
     def work() -> Result:
         try:
             target.load_state_dict(state)
         except BaseException:
-            assert target.lr == 0.5 or target.state_arrays(50)[0, 0] == 3, "loaded by half"
+            assert target.lr == 0.5 or target.state_arrays(5000)[0, 0] == 3, "loaded by half"
             raise
-        loaded = [np.array(target.lr), target.state_arrays(50).copy()]
+        loaded = [np.array(target.lr), target.state_arrays(5000).copy()]
         target.lr = 0.5
-        target.state_arrays(50)[...] = 1
+        target.state_arrays(5000)[...] = 1
         return loaded
 
     return work
@@ -176,24 +176,42 @@ def _detect() -> Work:
 
     def work() -> Result:
         boxes = detect.detect(net, picture, threshold=0.05)
-        return [np.array([[b.top, b.left, b.bottom, b.right, b.score] for b in boxes])]
+        return [np.array(boxes)]
 
     return work
 
 
 def _team(exact: bool) -> Work:
-    """Two processes of a team, as threads of this one."""
-    from convlet.distributed import Team
-
+    """Two processes of a team, as threads of this one. Where one fails within an epoch, it ends both."""
     x, y = LENET.data(64)
+    raised: list[BaseException] = []
 
-    def train(communicator: Any) -> Result:
-        team = Team(communicator, exact=exact)
-        trainer = Trainer(LENET.make(), optim.SGD(0.1), nn.CrossEntropyLoss(), communicator=team)
-        trainer.fit((x, y), epochs=1, batch_size=32)
-        return list(trainer.net.state_dict().values())
+    def train(communicator: ThreadCommunicator) -> Result:
+        try:
+            team = Team(communicator, exact=exact)
+            trainer = Trainer(LENET.make(), optim.SGD(0.1), nn.CrossEntropyLoss(), communicator=team)
+            trainer.fit((x, y), epochs=1, batch_size=32)
+            return list(trainer.net.state_dict().values())
+        except BaseException as error:
+            raised.append(error)
+            communicator.meeting.barrier.abort()
+            raise
 
-    return lambda: in_threads(2, train)[0]
+    def work() -> Result:
+        raised.clear()
+        try:
+            return in_threads(2, train)[0]
+        except BaseException as error:
+            # A rank that fails within an epoch ends the others, with its traceback for their message.
+            told = [f"{type(one).__name__}: {one}\n{one}" for one in raised]
+            lines = [line for text in told for line in text.splitlines()]
+            if any(line.startswith("MemoryError") for line in lines):
+                raise MemoryError from error
+            if any(line.startswith("RuntimeError: threads: expected") for line in lines):
+                raise RuntimeError("threads: expected more") from error
+            raise
+
+    return work
 
 
 def _checkpoint() -> Work:
@@ -244,4 +262,3 @@ MAKERS: dict[str, Callable[[], Work]] = {
     "a checkpoint": _checkpoint,
     "digits": _digits,
 }
-assert convlet.__version__

@@ -1,11 +1,14 @@
 """Makes every allocation of a call fail, one after the other, and looks at what comes of it.
 
-The n-th allocation of the call fails, once or with all that follow. The call must then end with MemoryError (or well,
-where it can do without), and the next one must have the bits that it has without a fault. Then n + 1, until the
-call ends before the n-th. Each n has a forked child of its own, with fresh threads and fresh scratch memory, so that
-a crash is told with its n; `--used` goes on in one process instead, in which hundreds of calls have failed before.
+The n-th allocation of the call fails, once or with all that follow. The call must then end with MemoryError
+(or well, where it can do without; or with the RuntimeError for a thread that the system refuses, for which it
+gives no reason), and the next one must have the bits that it has without a fault. Then n + 1, until the call
+ends before the n-th. Each n has a forked child of its own, with fresh threads and fresh scratch memory, so
+that a crash is told with its n; `--used` goes on in one process, in which hundreds of calls failed before.
 
-    LD_PRELOAD=failing_malloc.so python tests/allocation_walk.py [--used] [--whose module|numpy] [--lasting] [NAME...]
+    LD_PRELOAD=failing_malloc.so python tests/allocation_walk.py [NAME...]
+
+tests/processes/test_allocations.py builds the library, from tests/processes/failing_malloc.cpp.
 """
 
 from __future__ import annotations
@@ -30,12 +33,16 @@ from convlet import _core
 THREADS, SECONDS = 3, 20
 WHOSE = {"module": 1, "numpy": 3}  # the compiled module's alone, or NumPy's too
 NEVER = 2**62
+NUMPYS_ERROR = "error return without exception set"
+"""What some functions of NumPy say where they find no memory and forget to say why."""
 
 
 class Outcome(Enum):
     """Of a call with a fault."""
 
     MEMORY_ERROR = "MemoryError"
+    NO_THREAD = "no thread"
+    NUMPYS_ERROR = "NumPy's SystemError"
     SURVIVED = "survived"
     NOT_REACHED = "not reached"
 
@@ -66,6 +73,10 @@ def with_fault(work: Work, n: int, whose: int, lasting: bool, expected: list[Any
         outcome = Outcome.SURVIVED if reached >= n else Outcome.NOT_REACHED
     elif isinstance(raised, MemoryError):
         outcome = Outcome.MEMORY_ERROR
+    elif isinstance(raised, RuntimeError) and str(raised).startswith("threads: expected"):
+        outcome = Outcome.NO_THREAD
+    elif isinstance(raised, SystemError) and whose != WHOSE["module"] and NUMPYS_ERROR in str(raised):
+        outcome = Outcome.NUMPYS_ERROR
     else:
         raise AssertionError(f"expected MemoryError, got {raised!r}") from raised
     del raised

@@ -17,10 +17,11 @@ def failing_malloc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if sys.platform != "linux":
         pytest.skip("stands in front of the GNU C library's malloc")
     built = tmp_path_factory.mktemp("failing") / "failing_malloc.so"
-    flags = ["-std=c++17", "-O1", "-fPIC", "-shared", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"]
+    warnings = ["-Wall", "-Wextra", "-Werror"]
+    # It must not bring the C++ library along, which would change what a thread has from its start.
+    alone = ["-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-Wl,--as-needed"]
     source = ROOT / "tests/processes/failing_malloc.cpp"
-    # As a library that brings the C++ library along would, this must not change what a thread has from its start.
-    command = [compiler(), *flags, "-Wall", "-Wextra", "-Werror", "-Wl,--as-needed", source, "-o", built, "-ldl"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = [compiler(), "-std=c++17", "-O1", "-fPIC", "-shared", *warnings, *alone]
+    done = subprocess.run([*command, source, "-o", built, "-ldl"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return built
