@@ -15,21 +15,15 @@ from compiler import ROOT
 WALK = ROOT / "tests/allocation_walk.py"
 SOME = [
     "conv2d, 21 images",
-    "conv2d_backward, 1 images",
     "conv2d_backward on three threads",
     "max_pool2d, 21 images",
-    "linear_backward, 21 images",
     "cross_entropy_backward, 21 images",
-    "softmax, 1 images",
-    "net(x), one image",
     "net(x), 400 images",
     "loss_and_gradients with dropout",
     "fit, Adam, augmented",
     "steps of Adam",
-    "a team",
-    "an exact team",
 ]
-"""Those that find their way through all of the library's code; all of them take some minutes."""
+"""Those that find their way through most of the library's code; all of them take some minutes."""
 
 
 def walk(library: Path, *arguments: str) -> dict[str, int]:
@@ -58,7 +52,7 @@ def test_hundreds_of_failures_leave_a_process_that_works(failing_malloc: Path) -
 
 
 def test_memory_that_stays_short_leaves_a_process_that_works(failing_malloc: Path) -> None:
-    some = ["conv2d on three threads", "net(x), 70 images", "loss_and_gradients", "steps of SGD"]
+    some = ["conv2d on three threads", "loss_and_gradients", "steps of SGD"]
     assert all(count > 3 for count in walk(failing_malloc, "--lasting", *some).values())
 
 

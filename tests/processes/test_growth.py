@@ -106,7 +106,12 @@ def work(count):
 }
 
 
-@pytest.mark.parametrize("what", WORK)
+LONG = {"fits of new nets", "nets made, used and dropped", "saving and loading"}
+
+
+@pytest.mark.parametrize(
+    "what", [pytest.param(what, marks=[pytest.mark.slow] if what in LONG else []) for what in WORK]
+)
 def test_memory_after_a_thousand_is_that_after_a_hundred(what: str) -> None:
     """Python's objects are asked of malloc too, so that what is in use is known to the byte.
 
