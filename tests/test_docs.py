@@ -146,6 +146,16 @@ def test_the_page_about_training_runs(
     assert set(re.findall(r"^\| `(\w+)\(", text, re.MULTILINE)) < set(callbacks.__all__)
 
 
+def test_the_page_about_the_same_bits_keeps_its_promise_and_names_tests_that_are_there(
+    capsys: pytest.CaptureFixture[str],
+):
+    text, _ = run("determinism.md")
+    assert capsys.readouterr().out == PIECE.findall(text)[0][1]
+    named = set(re.findall(r"`(tests/[\w/]+\.py)`", text))
+    assert named
+    assert all((ROOT / path).exists() for path in named)
+
+
 def test_the_page_about_models_describes_nets_and_all_their_options():
     text = (DOCS / "models.md").read_text()
     (description,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)

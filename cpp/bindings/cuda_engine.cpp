@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "bindings/bindings.h"
+#include "bindings/constructor.h"
 #include "bindings/layers.h"
 #include "bindings/run.h"
 
@@ -158,12 +159,16 @@ class PyCudaEngine {
   std::mutex mutex_;              // one run at a time; a second thread waits for it
 };
 
+std::unique_ptr<PyCudaEngine> engine_for(const Plan& plan, bool fused) {
+  return std::make_unique<PyCudaEngine>(plan, fused);
+}
+
 }  // namespace
 
 void bind_cuda_engine(py::module_& m) {
-  py::class_<PyCudaEngine>(m, "CudaEngine")
-      .def(py::init<const Plan&, bool>(), py::arg("plan"), py::arg("fused") = true)
-      .def_property_readonly("passes", &PyCudaEngine::passes)
+  py::class_<PyCudaEngine> engine(m, "CudaEngine");
+  def_constructor(engine, &engine_for, py::arg("plan"), py::arg("fused") = true);
+  engine.def_property_readonly("passes", &PyCudaEngine::passes)
       .def("forget", &PyCudaEngine::forget)
       .def("forward", &PyCudaEngine::forward, py::arg("parameters"), py::arg("images"))
       .def("evaluate", &PyCudaEngine::evaluate, py::arg("parameters"), py::arg("images"), py::arg("labels"),

@@ -3,12 +3,14 @@
 
 #include <pybind11/stl.h>
 
+#include <memory>
 #include <mutex>
 #include <numeric>
 #include <optional>
 #include <vector>
 
 #include "bindings/bindings.h"
+#include "bindings/constructor.h"
 #include "bindings/layers.h"
 #include "bindings/run.h"
 #include "engine/describe.h"
@@ -183,20 +185,27 @@ class PyEngine {
   std::mutex mutex_;  // one run at a time; a second thread waits for it
 };
 
+std::unique_ptr<Plan> planned(const py::list& layers, const py::tuple& input) {
+  return std::make_unique<Plan>(make_plan(spec_of(layers, input)));
+}
+
+std::unique_ptr<PyEngine> engine_for(const Plan& plan, std::int64_t threads) {
+  return std::make_unique<PyEngine>(plan, threads);
+}
+
 }  // namespace
 
 void bind_engine(py::module_& m) {
-  py::class_<Plan>(m, "Plan")
-      .def(py::init([](const py::list& layers, const py::tuple& input) { return make_plan(spec_of(layers, input)); }),
-           py::arg("layers"), py::arg("input_shape"))
-      .def_property_readonly("input_shape", [](const Plan& p) { return shape_tuple(p.input()); })
+  py::class_<Plan> plan(m, "Plan");
+  def_constructor(plan, &planned, py::arg("layers"), py::arg("input_shape"));
+  plan.def_property_readonly("input_shape", [](const Plan& p) { return shape_tuple(p.input()); })
       .def_property_readonly("output_shape", [](const Plan& p) { return shape_tuple(p.output()); })
       .def_property_readonly("parameter_count", [](const Plan& p) { return p.parameters; })
       .def_property_readonly("layers", &stage_list)
       .def("__str__", [](const Plan& p) { return describe(p, kernels()); });
-  py::class_<PyEngine>(m, "Engine")
-      .def(py::init<const Plan&, std::int64_t>(), py::arg("plan"), py::arg("threads"))
-      .def_property_readonly("threads", &PyEngine::threads)
+  py::class_<PyEngine> engine(m, "Engine");
+  def_constructor(engine, &engine_for, py::arg("plan"), py::arg("threads"));
+  engine.def_property_readonly("threads", &PyEngine::threads)
       .def("forward", &PyEngine::forward, py::arg("parameters"), py::arg("images"))
       .def("evaluate", &PyEngine::evaluate, py::arg("parameters"), py::arg("images"), py::arg("labels"),
            py::arg("loss"))

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <exception>
 
 #include "engine/load.h"
 #include "engine/update.h"
@@ -61,10 +62,10 @@ int Engine::members_for(std::int64_t tiles) const {
 void Engine::prepare(int members, std::int64_t stash_tiles, const float* parameters) {
   if (arenas_.size() < static_cast<std::size_t>(members)) arenas_.resize(static_cast<std::size_t>(members));
   for (int m = 0; m < members; ++m) arenas_[static_cast<std::size_t>(m)].reserve(static_cast<std::size_t>(plan_.arena));
+  if (stash_tiles) gradient_.reserve(static_cast<std::size_t>(plan_.parameters + kFigures));
   if (stash_tiles && (!stash_ || stash_->tiles() < stash_tiles)) {
     stash_.reset();
     stash_ = std::make_unique<Stash>(plan_, stash_tiles);
-    gradient_.reserve(static_cast<std::size_t>(plan_.parameters + kFigures));
   }
   network_.pack(parameters);
 }
@@ -163,8 +164,9 @@ struct Engine::Run {
   Counter tiles, units;
   Stop stop;
   std::vector<TileLoss> losses;
-  TileLoss sum;         // of them, where the team added it
-  bool stands = false;  // whether the team made the step
+  TileLoss sum;                // of them, where the team added it
+  bool stands = false;         // whether the team made the step
+  std::exception_ptr failure;  // that kept the team from it
 
   // The batch of a step.
   std::int64_t first(std::int64_t step) const { return step * training.batch_size; }
@@ -235,7 +237,12 @@ bool Engine::join(Run& run, std::int64_t step, int member) {
   }
   if (member == 0) {
     run.units.reset();
-    run.stands = run.sums_of_own() ? exchange_sums(run, step) : exchange_tiles(run, step);
+    try {
+      run.stands = run.sums_of_own() ? exchange_sums(run, step) : exchange_tiles(run, step);
+    } catch (...) {  // the others wait at the barrier
+      run.stands = false;
+      run.failure = std::current_exception();
+    }
   }
   run.barrier.wait();
   return run.stands;
@@ -381,6 +388,7 @@ bool Engine::train(float* parameters, float* state, const Training& training, To
       }
     }
   });
+  if (run.failure) std::rethrow_exception(run.failure);
   return !run.stop.wanted();
 }
 

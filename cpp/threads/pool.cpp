@@ -11,6 +11,9 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -85,6 +88,12 @@ void start_thread(Worker* worker) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+[[noreturn]] void refuse(int members, size_t started, const std::system_error& error) {
+  throw std::system_error(error.code(), "threads: expected " + std::to_string(members) + " threads, got no more than " +
+                                            std::to_string(started + 1) +
+                                            " from the system; CONVLET_THREADS or threads= asks for fewer");
+}
+
 }  // namespace
 
 int cpus_allowed() {
@@ -116,7 +125,11 @@ struct Pool::State {
     for (; idle.size() < static_cast<size_t>(count); ++started) {
       idle.reserve(started + 1);  // for all workers, so that give_back() cannot fail
       auto worker = std::make_unique<Worker>();
-      start_thread(worker.get());
+      try {
+        start_thread(worker.get());
+      } catch (const std::system_error& error) {
+        refuse(members, started, error);
+      }
       idle.insert(idle.begin(), worker.release());
     }
     team.assign(idle.rbegin(), idle.rbegin() + count);
@@ -143,10 +156,22 @@ Pool& Pool::shared() {
 }
 
 // The threads of the parent do not exist in a forked child, and its mutexes may be held by them forever: the
-// child leaves the old state alone and gets a new one.
-Pool::Pool() : size_(cpus_allowed()), state_(new State) {
+// child leaves the old state alone and gets a new one. Not at once: memory may be short, and nobody there could be
+// told.
+Pool::Pool() : size_(cpus_allowed()) {
+  if (pthread_atfork(nullptr, nullptr, [] {
+        if (pool_to_reset) pool_to_reset->state_ = nullptr;
+      }) != 0)
+    throw std::bad_alloc();
   pool_to_reset = this;
-  pthread_atfork(nullptr, nullptr, [] { pool_to_reset->state_ = new State; });
+}
+
+Pool::State& Pool::state() {
+  State* made = state_.load(std::memory_order_acquire);
+  if (made) return *made;
+  auto fresh = std::make_unique<State>();
+  if (!state_.compare_exchange_strong(made, fresh.get(), std::memory_order_acq_rel)) return *made;
+  return *fresh.release();
 }
 
 void Pool::resize(int threads) {
@@ -157,14 +182,14 @@ void Pool::resize(int threads) {
 void Pool::run(int members, const std::function<void(int member)>& work) {
   assert(members >= 1);
   if (members == 1) return work(0);
-  State* const state = state_;
+  State& all = state();
   Job job{work, false, {}, {}, nullptr};
-  const std::vector<Worker*> team = state->take(members - 1, members, &job.spin);
+  const std::vector<Worker*> team = all.take(members - 1, members, &job.spin);
   std::fegetenv(&job.float_environment);
   for (int member = 1; member < members; ++member) team[member - 1]->begin(job, member);
   job.call(0);
   for (Worker* worker : team) worker->finish(job.spin);
-  state->give_back(team, members);
+  all.give_back(team, members);
   if (job.failure) std::rethrow_exception(job.failure);
 }
 

@@ -41,8 +41,10 @@ class Pool {
 
   Pool();
 
+  State& state();  // made where it is first needed
+
   std::atomic<int> size_;
-  State* state_;
+  std::atomic<State*> state_{nullptr};
 };
 
 // A point where `members` threads wait for each other, any number of times. It must outlive the run that uses it.

@@ -88,9 +88,9 @@ def cross_entropy_backward(
 ) -> _Operand: ...
 def find_bad_target(target: DeviceArray, classes: int, ignore_index: int) -> int: ...
 def sgd_step(
-    parameter: _Operand,
-    gradient: _Operand,
-    momentum_buffer: _Operand | None,
+    parameters: Sequence[_Operand],
+    gradients: Sequence[_Operand],
+    momentum_buffers: Sequence[_Operand] | None,
     lr: float,
     momentum: float,
     dampening: float,
@@ -99,10 +99,10 @@ def sgd_step(
     first: bool,
 ) -> None: ...
 def adam_step(
-    parameter: _Operand,
-    gradient: _Operand,
-    m: _Operand,
-    v: _Operand,
+    parameters: Sequence[_Operand],
+    gradients: Sequence[_Operand],
+    m: Sequence[_Operand],
+    v: Sequence[_Operand],
     lr: float,
     beta1: float,
     beta2: float,

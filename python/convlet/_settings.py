@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING
 
@@ -60,16 +61,58 @@ def named_threads() -> int | None:
 
 
 def usable_cpus() -> int:
-    """The CPUs in the affinity mask, and no more than the control group has time for."""
+    """The CPUs in the affinity mask, and no more than the control groups have time for, rounded up."""
     if not hasattr(os, "sched_getaffinity"):
         return os.cpu_count() or 1
     cpus = len(os.sched_getaffinity(0))
+    return max(1, min(cpus, math.ceil(cpu_quota() or cpus)))
+
+
+def cpu_quota(root: str = "") -> float | None:
+    """How many CPUs' time the control groups of this process allow it, as a container or a service has it.
+
+    The groups above it count too. In a container its own group lies at the root of the hierarchy.
+
+    Args:
+        root: the folder in which ``/proc`` and ``/sys`` lie.
+    """
+    quotas = []
+    for line in (
+        _read(f"{root}/proc/self/cgroup") or "0::/"
+    ).splitlines():  # or 4:cpu,cpuacct:/a/b, version 1
+        controllers, _, path = line.partition(":")[2].partition(":")
+        if line.count(":") < 2:
+            continue
+        if controllers == "":
+            hierarchies = ["", "unified"]
+        elif "cpu" in controllers.split(","):
+            hierarchies = [controllers, "cpu"]
+        else:
+            continue
+        parts = path.strip("/").split("/")
+        for depth in range(len(parts) + 1):
+            group = "/".join(parts[:depth])
+            quotas += [_quota(f"{root}/sys/fs/cgroup/{hierarchy}/{group}") for hierarchy in hierarchies]
+    return min(filter(None, quotas), default=None)
+
+
+def _quota(folder: str) -> float | None:
+    """What one group allows: ``cpu.max`` has the quota and the period, which in version 1 are two files."""
+    text = _read(f"{folder}/cpu.max") or " ".join(
+        _read(f"{folder}/cpu.cfs_{name}_us").strip() for name in ("quota", "period")
+    )
+    quota, _, period = text.strip().partition(" ")
+    if not quota.isdecimal() or not period.isdecimal() or int(period) == 0:  # "max", -1, or no such file
+        return None
+    return int(quota) / int(period)
+
+
+def _read(path: str) -> str:
     try:
-        with open("/sys/fs/cgroup/cpu.max") as file:  # noqa: PTH123
-            quota, period = file.read().split()
-        return cpus if quota == "max" else max(1, min(cpus, -(-int(quota) // int(period))))
-    except (OSError, ValueError):  # no control group, or the first version of them
-        return cpus
+        with open(path) as file:  # noqa: PTH123
+            return file.read()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def started_by_mpiexec() -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +30,21 @@ KEPT = 8  # plans and engines a net remembers; an engine of LeNet holds about 2 
 class Entry:
     """The plan for one shape of image, and its engines for whoever holds the lock."""
 
-    __slots__ = ("_cuda_engine", "_engine", "busy", "plan")
+    __slots__ = ("__weakref__", "_cuda_engine", "_engine", "busy", "plan")
 
     def __init__(self, made: _core.Plan) -> None:
         self.plan = made
         self.busy = threading.Lock()
         self._engine: _core.Engine | None = None
         self._cuda_engine: _core.CudaEngine | None = None
+        _renewed_in_children.add(self)
+
+    def renew(self) -> None:
+        """In a forked child: an engine that was at work in another thread is left alone for ever."""
+        if self.busy.locked():
+            _left_behind.extend((self._engine, self._cuda_engine))
+            self._engine = self._cuda_engine = None
+            self.busy = threading.Lock()
 
     @property
     def engine(self) -> _core.Engine:
@@ -49,6 +59,20 @@ class Entry:
         if self._cuda_engine is None:
             self._cuda_engine = _core.CudaEngine(self.plan)
         return self._cuda_engine
+
+
+_renewed_in_children: WeakSet[Entry | Engines] = WeakSet()
+_left_behind: list[Engine | None] = []
+"""Engines that stopped halfway where their thread, which a fork does not copy, happened to be."""
+
+
+def _renew() -> None:
+    for holder in list(_renewed_in_children):
+        holder.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 class Way(NamedTuple):
@@ -100,6 +124,11 @@ class Engines:
     def __init__(self) -> None:
         self._entries: OrderedDict[tuple[Any, ...], Entry] = OrderedDict()
         self._last: _Last | None = None
+        self._lock = threading.Lock()
+        _renewed_in_children.add(self)
+
+    def renew(self) -> None:
+        """In a forked child: nobody else looks for an engine."""
         self._lock = threading.Lock()
 
     @property

@@ -6,7 +6,6 @@ PyTorch. Until then they have no parameters, and whoever asks for some is told s
 
 from __future__ import annotations
 
-import threading
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, SupportsIndex
@@ -16,11 +15,9 @@ from .._arrays import Numbers, Operand, Padding, Size, as_array, integer
 from .conv2d import Conv2d
 from .linear import Linear
 from .module import Op, Weighted
-from .parameters import Slot
+from .parameters import Slot, making
 
 __all__ = ["Lazy", "LazyConv2d", "LazyLinear", "settle"]
-
-_settling = threading.RLock()  # two threads that see the first images at once must not both settle a layer
 
 
 class Lazy(Weighted):
@@ -47,7 +44,7 @@ class Lazy(Weighted):
     def forward(self, x: Numbers) -> Operand:
         """See the first input, (N, C, H, W) or (N, features), and go on as the layer for it."""
         array = as_array(type(self).__name__, "x", x)
-        with _settling:
+        with making():  # two threads that see the first images at once must not both settle a layer
             if isinstance(self, Lazy):
                 if array.ndim < 2:
                     raise ValueError(
@@ -142,7 +139,7 @@ def settle(ops: Sequence[Op], shape: tuple[int, ...]) -> None:
     Raises:
         ValueError: the layers do not take such images.
     """
-    with _settling:
+    with making():
         becoming: list[tuple[Lazy, Weighted]] = []
         for op in ops:
             layer = op

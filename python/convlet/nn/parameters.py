@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -19,10 +21,27 @@ from .._arrays import Array, Numbers, aligned, as_float32
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["ParameterDict", "Slot", "Slots", "Store", "join", "write"]
+__all__ = ["ParameterDict", "Slot", "Slots", "Store", "join", "making", "write"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 _making = threading.RLock()  # two threads that use a new net at once must not both draw its weights
+_trained: set[int] = set()  # the ids of the slots that are being trained
+
+
+def making() -> threading.RLock:
+    """Held by whoever makes parameters."""
+    return _making
+
+
+def _renew() -> None:
+    """In a forked child, where no other thread draws or trains."""
+    global _making
+    _making = threading.RLock()
+    _trained.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 class Slot:
@@ -65,7 +84,7 @@ class Store:
         self.size = ends.pop()
         self.offsets = dict(zip(map(id, self.slots), ends, strict=True))
         self._buffer: Array | None = None
-        with _making:
+        with making():
             if any(slot.views for slot in slots):
                 self._make()
             for slot in slots:
@@ -75,7 +94,7 @@ class Store:
     def make(self) -> Array:
         """The buffer, (P,), on a cache line; made and drawn at the first call."""
         if self._buffer is None:
-            with _making:
+            with making():
                 if self._buffer is None:
                     self._make()
         assert self._buffer is not None
@@ -169,6 +188,22 @@ class Slots(list[Slot]):
         values = store.make()[start:stop]
         self._live = made, values
         return values, True
+
+    @contextmanager
+    def trained_alone(self, op: str) -> Iterator[None]:
+        """Meanwhile nothing else trains any of them; ``RuntimeError`` if something does already."""
+        own = set(map(id, self))
+        with making():
+            if own & _trained:
+                raise RuntimeError(
+                    f"{op}: expected a net that nothing else is training, got one that a call of fit trains"
+                )
+            _trained.update(own)
+        try:
+            yield
+        finally:
+            with making():
+                _trained.difference_update(own)
 
     def scatter(self, values: Array) -> None:
         """Write a copy that :meth:`gather` made back to where its numbers came from."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, SupportsFloat
 
 from .. import _core
-from .._arrays import Operand, real
-from .optimizer import Number, Optimizer
+from .._arrays import real
+from .optimizer import Number, Operands, Optimizer
 from .schedules import Schedule
 
 __all__ = ["Adam", "AdamW"]
@@ -88,10 +88,10 @@ class Adam(Optimizer):
             "decoupled": self.decoupled,
         }
 
-    def _update(self, parameter: Operand, gradient: Operand, state: list[Operand], lr: float) -> None:
+    def _update(self, parameters: Operands, gradients: Operands, state: list[Operands], lr: float) -> None:
         m, v = state
         numbers = (lr, *self.betas, self.eps, self.weight_decay)
-        _core.adam_step(parameter, gradient, m, v, *numbers, self.decoupled, self.steps_done + 1)
+        _core.adam_step(parameters, gradients, m, v, *numbers, self.decoupled, self.steps_done + 1)
 
 
 class AdamW(Adam):

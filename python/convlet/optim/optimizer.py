@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, SupportsFloat, SupportsIndex, overload
+from typing import Any, ClassVar, SupportsFloat, SupportsIndex, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,9 @@ from .._arrays import (
 from .._core import DeviceArray, on_device, to_device
 from .schedules import Schedule
 
-__all__ = ["Number", "Optimizer"]
+__all__ = ["Number", "Operands", "Optimizer"]
+
+Operands: TypeAlias = list[Operand]
 
 _MOST_STEPS = 2**62
 
@@ -91,8 +93,8 @@ class Optimizer(ABC):
         """The settings but the learning rate as the engine takes them, checked against each other."""
 
     @abstractmethod
-    def _update(self, parameter: Operand, gradient: Operand, state: list[Operand], lr: float) -> None:
-        """One step for one array; ``state`` is k arrays of its shape."""
+    def _update(self, parameters: Operands, gradients: Operands, state: list[Operands], lr: float) -> None:
+        """One step, whole or not at all; ``state`` is k lists of arrays of the parameters' shapes."""
 
     def spec(self) -> dict[str, Any]:
         """The optimizer as plain data, for the engine; ``step`` counts the steps done."""
@@ -106,7 +108,7 @@ class Optimizer(ABC):
     ) -> None:
         """Update every parameter in place.
 
-        Nothing is updated if any argument is wrong.
+        Nothing is updated if any argument is wrong, or memory is short.
 
         Args:
             parameters: writable float32 arrays in C order by name; the same names and shapes at every step.
@@ -137,12 +139,15 @@ class Optimizer(ABC):
         _check_shapes(op, "gradients", shapes, given)
         _check_apart(op, parameters, checked)
         state = self._bind(op, shapes, _all_on_device(op, parameters, checked))
+        own: list[Operands] = [[] for _ in range(len(state))]
         start = 0
-        for name, shape in self._shapes.items():
+        for shape in self._shapes.values():
             stop = start + math.prod(shape)
-            own: list[Operand] = [state[k][start:stop].reshape(shape) for k in range(len(state))]
-            self._update(parameters[name], checked[name], own, rate)
+            for k in range(len(state)):
+                own[k].append(state[k][start:stop].reshape(shape))
             start = stop
+        names = list(self._shapes)
+        self._update([parameters[name] for name in names], [checked[name] for name in names], own, rate)
         self.steps_done += 1
 
     def learning_rates(
@@ -240,11 +245,11 @@ class Optimizer(ABC):
         numbers = as_float32(op, "state", state["state"])
         if numbers.ndim != 2 or len(numbers) != other.buffers:
             raise ValueError(f"{op}: expected state of shape ({other.buffers}, P), got {numbers.shape}")
+        if numbers.shape[1]:
+            other.state_arrays(numbers.shape[1])[...] = numbers
         for name in self.settings:
             setattr(self, name, getattr(other, name))
-        self.steps_done, self._shapes, self._state = steps, {}, None
-        if numbers.shape[1]:
-            self.state_arrays(numbers.shape[1])[...] = numbers
+        self.steps_done, self._shapes, self._state = steps, {}, other._state
 
     def _device_state(self, count: int) -> DeviceArray:
         """As :meth:`state_arrays`, on the device from now on."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, SupportsFloat
 
 from .. import _core
-from .._arrays import Operand, flag
-from .optimizer import Number, Optimizer
+from .._arrays import flag
+from .optimizer import Number, Operands, Optimizer
 from .schedules import Schedule
 
 __all__ = ["SGD"]
@@ -72,8 +72,8 @@ class SGD(Optimizer):
             )
         return {name: getattr(self, name) for name in self.settings[1:]}
 
-    def _update(self, parameter: Operand, gradient: Operand, state: list[Operand], lr: float) -> None:
-        buffer = state[0] if state else None
+    def _update(self, parameters: Operands, gradients: Operands, state: list[Operands], lr: float) -> None:
+        buffers = state[0] if state else None
         first = self.steps_done == 0
         numbers = (lr, self.momentum, self.dampening, self.weight_decay)
-        _core.sgd_step(parameter, gradient, buffer, *numbers, self.nesterov, first)
+        _core.sgd_step(parameters, gradients, buffers, *numbers, self.nesterov, first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any, SupportsFloat
 
@@ -132,8 +133,10 @@ class Trainer:
             TypeError: an argument of another type.
             ValueError: an argument out of range, images and labels that do not fit each other or the net, or
                 a checkpoint of a run with other settings.
+            RuntimeError: another thread, or a call of :meth:`fit` around this one, is training the net or a
+                layer of it.
         """
-        with self.team.guarded():
+        with self.team.guarded(), ExitStack() as meanwhile:
             share = self.team.threads()
             with self.team.agreeing():
                 epochs = integer("fit", "epochs", epochs)
@@ -145,6 +148,7 @@ class Trainer:
                     raise TypeError(f"fit: expected augment of type Augment, got {type(augment).__name__}")
                 told = callbacks_of(callbacks, on_epoch, on_progress)
                 case, test = cases_of(train, validation, self.net, self.loss, seed)
+                meanwhile.enter_context(self.net.structure.slots.trained_alone("fit"))
                 shape = case.images.shape[1:]
                 if augment is not None and len(shape) != 3:
                     raise ValueError(f"fit: expected images (N, C, H, W) to augment, got (N, {shape[0]})")
