@@ -77,9 +77,8 @@ def cpu_quota(root: str = "") -> float | None:
         root: the folder in which ``/proc`` and ``/sys`` lie.
     """
     quotas = []
-    for line in (
-        _read(f"{root}/proc/self/cgroup") or "0::/"
-    ).splitlines():  # or 4:cpu,cpuacct:/a/b, version 1
+    groups = _read(f"{root}/proc/self/cgroup") or "0::/"  # or 4:cpu,cpuacct:/a/b, version 1
+    for line in groups.splitlines():
         controllers, _, path = line.partition(":")[2].partition(":")
         if line.count(":") < 2:
             continue
