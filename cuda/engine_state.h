@@ -295,7 +295,8 @@ struct Engine::State {
   std::unique_ptr<NcclCommunicator> nccl;
   Branch bookkeeping;
   OwnStream recorder;
-  Graphs graphs, joint_graphs;  // the latter with sums by NCCL: recorded and launched by all processes alike
+  const void* joint_images = nullptr;
+  Graphs graphs, joint_graphs;  // the latter with sums by NCCL, over those images: the same for all processes
 };
 
 }  // namespace convlet::cuda

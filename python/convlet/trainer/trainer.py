@@ -135,6 +135,7 @@ class Trainer:
         """
         with self.team.guarded():
             share = self.team.threads()
+            self.team.check_same("fit", {"device": self.device})
             if self._on_gpus:
                 nccl.take_gpu(self.team)
             with self.team.agreeing():
