@@ -12,6 +12,9 @@ from convlet.distributed.nccl import find_library
 
 
 def compile_stand_in(folder: Path) -> Path:
+    """The library that stands in; skips the test where there is no device."""
+    if reason := _core.cuda_status():
+        pytest.skip(reason)
     source = ROOT / "tests/distributed/nccl_stand_in.cpp"
     warnings = ("-Wall", "-Wextra", "-Werror")
     return compile_program([source], folder / "libnccl.so.2", "-O1", "-shared", "-fPIC", *warnings, "-ldl")
@@ -19,8 +22,6 @@ def compile_stand_in(folder: Path) -> Path:
 
 def use_nccl(monkeypatch: pytest.MonkeyPatch, stand_in: Path, gpus: int) -> None:
     """Let this process and its children find NCCL; skips the test where it wants more GPUs than there are."""
-    if reason := _core.cuda_status():
-        pytest.skip(reason)
     if _core.cuda_info()["emulated"]:  # every process has a device of its own
         monkeypatch.setenv("CONVLET_NCCL", str(stand_in))
         monkeypatch.setenv("STAND_IN_CUDA", str(_core.__file__))
