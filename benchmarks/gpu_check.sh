@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU, in stages of under 8 minutes each:
 #
-#   benchmarks/gpu_check.sh [--out DIR] [build] [tests] [sanitize] [steps] [bench] [seeds]     (none: all)
+#   benchmarks/gpu_check.sh [--out DIR] [build] [tests] [nccl] [sanitize] [steps] [bench] [seeds]   (none: all)
 #
 #   build     into a virtual environment, for this machine's GPU, without network
 #   tests     tests/cuda on the hardware, with round trips of arrays where PyTorch, CuPy or JAX are installed
+#   nccl      one rank with NCCL itself, and two where there are two GPUs, mpi4py and mpiexec; skipped without NCCL
 #   sanitize  compute-sanitizer's memcheck, racecheck, initcheck and synccheck on small cases
 #   steps     200 losses next to the CPU engine's, and two runs with the same bits
 #   bench     benchmarks/gpu.py, against PyTorch eager and as a CUDA graph
 #   seeds     ten seeds of the recipe d2l on Fashion-MNIST (where $CONVLET_DATA has it)
 #
 # It needs Python 3.10 or later with NumPy, pybind11, scikit-build-core, CMake, ninja, pytest, and nvcc; PyTorch for the
-# rivals. Logs and JSON go to DIR (gpu-check), and a table to the end of the output. The exit status is 1 if a stage
-# failed.
+# rivals, which brings NCCL. Logs and JSON go to DIR (gpu-check), and a table to the end of the output. The exit status
+# is 1 if a stage failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 out=$PWD/gpu-check
@@ -20,11 +21,11 @@ stages=()
 while [ $# -gt 0 ]; do
   case $1 in
     --out) out=$2; shift 2 ;;
-    build | tests | sanitize | steps | bench | seeds) stages+=("$1"); shift ;;
-    *) sed -n '2,17s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    build | tests | nccl | sanitize | steps | bench | seeds) stages+=("$1"); shift ;;
+    *) sed -n '2,18s/^# \{0,1\}//p' "$0"; exit 2 ;;
   esac
 done
-[ ${#stages[@]} -gt 0 ] || stages=(build tests sanitize steps bench seeds)
+[ ${#stages[@]} -gt 0 ] || stages=(build tests nccl sanitize steps bench seeds)
 mkdir -p "$out"
 venv=$PWD/build-gpu/venv
 python=$venv/bin/python
@@ -40,6 +41,14 @@ build() {
 run_tests() {  # but for the programs that run on the emulated device and so need no GPU
   "$python" -m pytest -p no:cacheprovider -rs tests/cuda --ignore=tests/cuda/test_emulator.py \
     --ignore=tests/cuda/test_ops.py --ignore=tests/cuda/test_planted_faults.py --junitxml="$out/tests.xml"
+}
+
+nccl() {  # the reasons for what is skipped stand in the log
+  "$python" -c 'from convlet import _core; from convlet.distributed.nccl import find_library as f
+print("NCCL", _core.nccl_version(f()), f(), "for", len(_core.cuda_devices()), "GPUs")' || true
+  OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "$python" -m pytest -p no:cacheprovider -rs \
+    tests/cuda/test_team.py tests/distributed/test_nccl.py tests/distributed/test_nccl_library.py \
+    --junitxml="$out/nccl.xml"
 }
 
 sanitize() {

@@ -1,8 +1,10 @@
-// The device of a build without CUDA: the symbols of device.h and ops.h, so that no other file needs to ask.
+// The device of a build without CUDA: the symbols of device.h, engine.h, nccl.h and ops.h, so that no other file needs
+// to ask.
 #include <stdexcept>
 
 #include "cuda/device.h"
 #include "cuda/engine.h"
+#include "cuda/nccl.h"
 #include "cuda/ops.h"
 
 namespace convlet::cuda {
@@ -20,6 +22,8 @@ using F = const float*;
 std::string status() { return "convlet was built without CUDA"; }
 void require(const char* op) { absent(op); }
 DeviceInfo info() { absent("info"); }
+std::vector<int> usable_devices() { return {}; }
+void select_device(int) { absent("select_device"); }
 
 std::shared_ptr<void> allocate(std::size_t) { absent("allocate"); }
 void upload(void*, const void*, std::size_t) { absent("upload"); }
@@ -82,6 +86,8 @@ Engine::Engine(const Plan&, Fusion) { absent("engine"); }
 Engine::~Engine() = default;
 const Plan& Engine::plan() const { absent("engine"); }
 std::string Engine::passes() const { absent("engine"); }
+void Engine::connect(const std::string&, const std::vector<std::uint8_t>&, int, int) { absent("engine"); }
+void Engine::disconnect() { absent("engine"); }
 bool Engine::forward(F, const Images&, float*, const Watch&) { absent("engine"); }
 void Engine::forward_on_device(F, const Images&, float*) { absent("engine"); }
 bool Engine::evaluate(F, const DataSet&, const CrossEntropyLoss&, Totals&, const Watch&) { absent("engine"); }
@@ -89,5 +95,8 @@ bool Engine::gradients(F, const DataSet&, const CrossEntropyLoss&, const Draw&, 
   absent("engine");
 }
 bool Engine::train(float*, float*, const DataSet&, const Training&, Totals&, const Watch&) { absent("engine"); }
+
+int nccl_version(const std::string&) { absent("NCCL"); }
+std::vector<std::uint8_t> nccl_unique_id(const std::string&) { absent("NCCL"); }
 
 }  // namespace convlet::cuda

@@ -26,6 +26,8 @@ struct Source {                  // pointers to device memory
   const Cursor* cursor = nullptr;
   const Draw* draw = nullptr;     // in training: of the run's first step,
   const Cursor* clock = nullptr;  // from which this one counts
+  std::int64_t first = 0;         // images of the batch that come before those that are taken,
+  std::int64_t drawn_first = 0;   // and the number that dropout knows the first of them by
 };
 
 // What a step leaves for the host, summed on the device: Totals of convlet/run.h.
@@ -57,6 +59,11 @@ void sum_losses(Stream, const float* losses, const float* hits, std::int64_t cou
 // times images.
 void finish_step(Stream, Cursor* cursor, std::int64_t count, Reduction reduction, const double* divisor,
                  const double* sums, DeviceTotals* totals);
+
+// What goes behind the gradients to other processes (convlet/team.h), and what comes back: the loss and the right
+// answers.
+void pack_figures(Stream, const double* sums, const float* wish, float* figures);
+void unpack_figures(Stream, const float* figures, double* sums);
 
 // gradients[i] = sum over the slots, in order, of slots[slot][i]
 void sum_slots(Stream, const float* slots, std::int64_t count, std::int64_t stride, std::int64_t values,

@@ -33,6 +33,7 @@ struct Device {
 
 std::mutex opening;
 std::atomic<Device*> opened{nullptr};  // never closed: CUDA's own end of the process does that
+std::atomic<int> selected{-1};         // device; by default the first that can be used
 std::atomic<pid_t> first_process{0};   // the one that CUDA was first asked in
 
 std::vector<std::string> architectures() {
@@ -80,32 +81,46 @@ std::string said(cudaError_t error) {
   return text;
 }
 
-// The first device that this build has code for, or the reason why there is none.
-std::string find_device(int* ordinal) {
-  int driver = 0, built = 0, count = 0;
+// Why this build cannot use a device; "" if it can.
+std::string why_not(int device) {
+  int major = 0, minor = 0;
+  cudaError_t asked = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+  if (asked == cudaSuccess) asked = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
+  if (asked != cudaSuccess) return said(asked);
+  return has_code_for(10 * major + minor) ? "" : too_old_or_new(10 * major + minor);
+}
+
+// How many devices there are, or the reason why there is none.
+std::string count_devices(int* count) {
+  int driver = 0, built = 0;
   cudaDriverGetVersion(&driver);
   cudaRuntimeGetVersion(&built);
-  const cudaError_t error = cudaGetDeviceCount(&count);
+  const cudaError_t error = cudaGetDeviceCount(count);
   if (error != cudaSuccess) cudaGetLastError();
   if (driver == 0) return "no usable NVIDIA driver";
   if (error == cudaErrorInsufficientDriver) {
     return "the NVIDIA driver is too old: it supports CUDA " + decimal(driver) + ", convlet was built with CUDA " +
            decimal(built);
   }
-  if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) {
+  if (error == cudaErrorNoDevice || (error == cudaSuccess && *count == 0)) {
     return "no NVIDIA GPU was found, or CUDA_VISIBLE_DEVICES hides it";
   }
-  if (error != cudaSuccess) return said(error);
-  std::string reason;
-  for (int device = 0; device < count; ++device) {
-    int major = 0, minor = 0;
-    cudaError_t asked = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
-    if (asked == cudaSuccess) asked = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
-    if (asked == cudaSuccess && has_code_for(10 * major + minor)) {
+  return error == cudaSuccess ? "" : said(error);
+}
+
+// The device that was selected, or the first that can be used, or the reason why there is none.
+std::string find_device(int* ordinal) {
+  int count = 0;
+  std::string reason = count_devices(&count);
+  if (!reason.empty()) return reason;
+  const int only = selected;
+  for (int device = std::max(only, 0); device < (only < 0 ? count : only + 1); ++device) {
+    const std::string why = why_not(device);
+    if (why.empty()) {
       *ordinal = device;
       return "";
     }
-    if (reason.empty()) reason = asked == cudaSuccess ? too_old_or_new(10 * major + minor) : said(asked);
+    if (reason.empty()) reason = why;
   }
   return reason;
 }
@@ -232,6 +247,9 @@ DeviceInfo info() {
   check("info", cudaGetDeviceProperties(&properties, used.ordinal));
   DeviceInfo info;
   info.name = properties.name;
+  char bus_id[32] = "";
+  check("info", cudaDeviceGetPCIBusId(bus_id, sizeof bus_id, used.ordinal));
+  info.bus_id = bus_id;
 #ifdef CONVLET_CUDA_EMULATED
   info.kind = Kind::Emulated;
 #endif
@@ -245,6 +263,27 @@ DeviceInfo info() {
   info.shared_bytes = static_cast<std::int64_t>(properties.sharedMemPerBlockOptin);
   info.build_architectures = architectures();
   return info;
+}
+
+std::vector<int> usable_devices() {
+  int count = 0;
+  if (forked() || !count_devices(&count).empty()) return {};
+  std::vector<int> all;
+  for (int device = 0; device < count; ++device) {
+    if (why_not(device).empty()) all.push_back(device);
+  }
+  return all;
+}
+
+void select_device(int ordinal) {
+  const std::lock_guard<std::mutex> lock(opening);
+  const Device* known = opened;
+  if (known && known->ordinal != ordinal) {
+    throw std::runtime_error("device 'cuda': expected GPU " + std::to_string(ordinal) +
+                             " to be chosen before the first use of any, got GPU " + std::to_string(known->ordinal) +
+                             " in use");
+  }
+  selected = ordinal;
 }
 
 std::shared_ptr<void> allocate(std::size_t bytes) {

@@ -29,7 +29,7 @@ void require(const char* op);
 enum class Kind { Hardware, Emulated };
 
 struct DeviceInfo {
-  std::string name;
+  std::string name, bus_id;  // the latter names the hardware: "0000:3b:00.0"
   Kind kind = Kind::Hardware;
   int ordinal = 0, major = 0, minor = 0;  // compute capability
   int multiprocessors = 0;
@@ -40,6 +40,11 @@ struct DeviceInfo {
 };
 
 DeviceInfo info();
+
+// The devices that this process sees and this build has code for, by their ordinals.
+std::vector<int> usable_devices();
+// Takes that device in place of the first. Before the first use of any: throws if another is in use.
+void select_device(int ordinal);
 
 struct OutOfMemory : std::bad_alloc {
   explicit OutOfMemory(std::string text) : text_(std::move(text)) {}

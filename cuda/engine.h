@@ -9,12 +9,14 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "convlet/augment.h"
 #include "convlet/cross_entropy.h"
 #include "convlet/optimizer.h"
 #include "convlet/plan.h"
 #include "convlet/run.h"
+#include "convlet/team.h"
 
 namespace convlet::cuda {
 
@@ -46,6 +48,7 @@ struct Training {
   CrossEntropyLoss loss;             // its weights lie on the host, as everywhere in this header
   std::uint64_t seed = 0;            // of dropout and augmentation, which also go by the optimizer's step
   const Augment* augment = nullptr;  // or none
+  const Team* team = nullptr;        // or null for a process by itself; adds up sums, not tiles
 };
 
 enum class Fusion { Allowed, Off };
@@ -59,6 +62,10 @@ class Engine {
   // How the network runs: "fused LeNet" or "layer by layer".
   std::string passes() const;
 
+  // Joins the engines of all processes by the NCCL in `library`, and parts them; each is called by all processes.
+  void connect(const std::string& library, const std::vector<std::uint8_t>& id, int rank, int size);
+  void disconnect();
+
   // outputs (count, output size), on the host. Returns false if the watch abandoned it, as do those below.
   bool forward(const float* parameters, const Images& images, float* outputs, const Watch& watch);
   // Images and outputs on the device; queued, not waited for.
@@ -68,7 +75,9 @@ class Engine {
   // gradients (parameters), on the host, of the whole set as one batch; totals.loss_sum is the reduced loss.
   bool gradients(const float* parameters, const DataSet& data, const CrossEntropyLoss& loss, const Draw& draw,
                  float* gradients, Totals& totals, const Watch& watch);
-  // One pass over the order; state (state_arrays, parameters). Totals grow as steps are done.
+  // One pass over the order; state (state_arrays, parameters). Totals grow as steps are done. In a team the gradients
+  // are added up by NCCL between `connect` and `disconnect`, otherwise on the hosts by the team's `sum`; all processes
+  // make the same steps, and the watch of any of them stops all after the same one.
   bool train(float* parameters, float* state, const DataSet& data, const Training& training, Totals& totals,
              const Watch& watch);
 

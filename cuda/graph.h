@@ -66,6 +66,11 @@ class Event {
   void record(Stream stream) { check("record of an event", cudaEventRecord(event_, stream)); }
   void hold(Stream stream) const { check("wait for an event", cudaStreamWaitEvent(stream, event_, 0)); }
   void wait() const { check("wait for an event", cudaEventSynchronize(event_)); }
+  bool done() const {
+    const cudaError_t error = cudaEventQuery(event_);
+    if (error != cudaErrorNotReady) check("query of an event", error);
+    return error == cudaSuccess;
+  }
 
  private:
   cudaEvent_t event_ = nullptr;

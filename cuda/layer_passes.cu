@@ -60,7 +60,7 @@ class LayerPasses : public Passes {
                  const BatchLoss& loss, float* gradients) override {
     gather(stream, source, count, input_.data(), loss.targets);
     const float* logits = forward(stream, source, count, parameters, Use::Training, nullptr);
-    const LossBuffers buffers{loss.losses, slopes_[0].data(), loss.divisor, loss.sums};
+    const LossBuffers buffers{loss.losses, slopes_[0].data(), loss.divisor, loss.sums, loss.divide};
     cross_entropy(stream, loss.loss, {count, plan_.output().image.channels, 1}, logits, loss.targets, buffers);
     backward(stream, source, count, parameters, gradients);
   }

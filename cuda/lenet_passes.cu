@@ -56,10 +56,11 @@ class LenetPasses : public Passes {
                  const BatchLoss& loss, float* gradients) override {
     const Features& f = network_.features;
     const Saved saved{first_.data(), middle_.data(), second_.data()};
-    batch_divisor(weights_.fork(stream), source, count, loss.loss, loss.divisor);
+    const bool divides = loss.divide == Divisor::OfTargets;
+    if (divides) batch_divisor(weights_.fork(stream), source, count, loss.loss, loss.divisor);
     features(stream, source, count, f, parameters, saved, features_.data());
     first_dense(stream, count, parameters);
-    weights_.join(stream);
+    if (divides) weights_.join(stream);
     tail_with_loss(stream, source, count, network_.tail, network_.first.activation, parameters, hidden_.data(),
                    loss.loss, loss.divisor, tail_values(loss));
 

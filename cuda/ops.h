@@ -60,12 +60,16 @@ void log_softmax(Stream, const Classes& shape, const float* x, float* y);
 void softmax_backward(Stream, const Classes& shape, const float* dy, const float* y, float* dx);
 void log_softmax_backward(Stream, const Classes& shape, const float* dy, const float* y, float* dx);
 
+// What a mean divides by: the weights of the targets, or what somebody else has found, because the batch has more.
+enum class Divisor { OfTargets, Given };
+
 // A batch of logits (outer, classes, inner) with targets (outer, inner). loss.weight lies on the device.
 struct LossBuffers {
   float* losses = nullptr;    // (outer, inner); always needed
   float* dlogits = nullptr;   // or null
-  double* divisor = nullptr;  // 1: what a mean divides by
+  double* divisor = nullptr;  // 1: what a mean divides by; 1 for a sum
   double* sums = nullptr;     // 2: the sum of the losses, and how many targets were the largest logit
+  Divisor divide = Divisor::OfTargets;
 };
 // Losses, their sum, the number of right answers and, if asked for, the gradient of the loss (of the sum where the
 // reduction is None). A target that is neither a class nor ignored is checked before, on the host or by

@@ -8,6 +8,7 @@
 #include "convlet/plan.h"
 #include "cuda/batch.h"
 #include "cuda/device.h"
+#include "cuda/ops.h"
 
 namespace convlet::cuda {
 
@@ -20,6 +21,7 @@ struct BatchLoss {
   std::int64_t* targets = nullptr;  // by image
   double* divisor = nullptr;        // 1
   double* sums = nullptr;           // 2: losses, right answers
+  Divisor divide = Divisor::OfTargets;
 };
 
 class Passes {

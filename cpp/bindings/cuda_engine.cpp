@@ -6,11 +6,16 @@
 
 #include <list>
 #include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "bindings/bindings.h"
 #include "bindings/constructor.h"
 #include "bindings/layers.h"
 #include "bindings/run.h"
+#include "bindings/team.h"
+#include "cuda/nccl.h"
 
 namespace convlet::bindings {
 namespace {
@@ -21,6 +26,20 @@ class PyCudaEngine {
       : engine_(plan, fused ? cuda::Fusion::Allowed : cuda::Fusion::Off), arguments_(engine_.plan()) {}
 
   std::string passes() const { return engine_.passes(); }
+
+  // By NCCL; both are called by all processes of a team.
+  void connect(const std::string& library, const py::bytes& id, int rank, int size) {
+    const auto text = static_cast<std::string>(id);
+    const std::vector<std::uint8_t> bytes(text.begin(), text.end());
+    const Released released;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    engine_.connect(library, bytes, rank, size);
+  }
+  void disconnect() {
+    const Released released;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    engine_.disconnect();
+  }
 
   // Copies the images and labels of the next call anew.
   void forget() {
@@ -74,7 +93,6 @@ class PyCudaEngine {
              const py::array& order, std::int64_t batch_size, const py::array& learning_rates,
              const py::dict& optimizer, const py::dict& loss, py::array totals, const py::object& progress,
              std::uint64_t seed, const py::object& augment, const py::object& team) {
-    if (!team.is_none()) refuse(RunArguments::kOp, "one process on a GPU", "a team");
     arguments_.parameters(parameters);
     float* p = write(RunArguments::kOp, "parameters", parameters);
     cuda::Training training{};
@@ -91,12 +109,23 @@ class PyCudaEngine {
     check_shape(RunArguments::kOp, "state", state, {training.optimizer.state_arrays(), engine_.plan().parameters},
                 " for this optimizer");
     LiveTotals live(totals);
+    std::optional<PythonTeam> others;
+    if (!team.is_none()) training.team = &others.emplace(team).team();
+    if (training.team && training.team->combine == Combine::Tiles) {
+      refuse(RunArguments::kOp, "a team that adds up sums on a GPU", "an exact one");
+    }
     PythonWatch watch(progress);
-    run_on(images, labels, training.loss, watch, [&](const cuda::DataSet& data, const Watch&) {
-      engine_.train(p, s, data, training, live.values, watch.watch([&] { live.publish(); }));
-    });
+    try {
+      run_on(images, labels, training.loss, watch, [&](const cuda::DataSet& data, const Watch&) {
+        engine_.train(p, s, data, training, live.values, watch.watch([&] { live.publish(); }));
+      });
+    } catch (...) {
+      if (others) others->lose();
+      throw;
+    }
     live.publish();
     watch.rethrow();
+    if (others) others->rethrow();
   }
 
  private:
@@ -170,6 +199,8 @@ void bind_cuda_engine(py::module_& m) {
   def_constructor(engine, &engine_for, py::arg("plan"), py::arg("fused") = true);
   engine.def_property_readonly("passes", &PyCudaEngine::passes)
       .def("forget", &PyCudaEngine::forget)
+      .def("connect", &PyCudaEngine::connect, py::arg("library"), py::arg("id"), py::arg("rank"), py::arg("size"))
+      .def("disconnect", &PyCudaEngine::disconnect)
       .def("forward", &PyCudaEngine::forward, py::arg("parameters"), py::arg("images"))
       .def("evaluate", &PyCudaEngine::evaluate, py::arg("parameters"), py::arg("images"), py::arg("labels"),
            py::arg("loss"))
@@ -179,6 +210,14 @@ void bind_cuda_engine(py::module_& m) {
            py::arg("order"), py::arg("batch_size"), py::arg("learning_rates"), py::arg("optimizer"), py::arg("loss"),
            py::arg("totals"), py::arg("progress").none(true), py::arg("seed") = 0, py::arg("augment") = py::none(),
            py::arg("team").none(true) = py::none());
+  m.def("nccl_version", &cuda::nccl_version, py::arg("library"));
+  m.def(
+      "nccl_unique_id",
+      [](const std::string& library) {
+        const std::vector<std::uint8_t> id = cuda::nccl_unique_id(library);
+        return py::bytes(reinterpret_cast<const char*>(id.data()), id.size());
+      },
+      py::arg("library"));
 }
 
 }  // namespace convlet::bindings

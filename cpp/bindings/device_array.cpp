@@ -148,6 +148,7 @@ py::dict info() {
   facts["name"] = device.name;
   facts["emulated"] = device.kind == cuda::Kind::Emulated;
   facts["ordinal"] = device.ordinal;
+  facts["bus_id"] = device.bus_id;
   facts["compute_capability"] = py::make_tuple(device.major, device.minor);
   facts["multiprocessors"] = device.multiprocessors;
   facts["driver_version"] = py::make_tuple(device.driver_version / 1000, device.driver_version % 1000 / 10);
@@ -291,6 +292,8 @@ void bind_device(py::module_& m) {
   m.def("from_cuda_array_interface", &from_cuda_array_interface, py::arg("x"));
   m.def("cuda_status", &cuda::status);
   m.def("cuda_info", &info);
+  m.def("cuda_devices", &cuda::usable_devices);
+  m.def("select_cuda_device", &cuda::select_device, py::arg("ordinal"));
   m.def("cuda_synchronize", [] {
     cuda::require("synchronize");
     const Released released;

@@ -15,8 +15,6 @@
 namespace convlet {
 namespace {
 
-constexpr std::int64_t kFigures = 3;  // that go with the gradients: loss, right answers, wishes to stop
-
 // Asks the watch every 20 ms or so, on the calling thread only; remembers a wish to stop for all threads.
 class Stop {
  public:

@@ -15,9 +15,9 @@
 #include "convlet/optimizer.h"
 #include "convlet/plan.h"
 #include "convlet/run.h"
+#include "convlet/team.h"
 #include "engine/image_network.h"
 #include "engine/network.h"
-#include "engine/team.h"
 #include "engine/update.h"
 #include "threads/pool.h"
 

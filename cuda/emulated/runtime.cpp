@@ -1,4 +1,7 @@
 // Calls of the runtime about the device and its errors.
+#include <unistd.h>
+
+#include <cstdio>
 #include <cstring>
 
 #include "cuda/emulated/state.h"
@@ -133,6 +136,15 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   const int threads[] = {1024, 1024, 64}, grid[] = {0x7fffffff, 65535, 65535};
   std::memcpy(properties->maxThreadsDim, threads, sizeof threads);
   std::memcpy(properties->maxGridSize, grid, sizeof grid);
+  return cudaSuccess;
+}
+
+// Every process has emulated devices of its own.
+cudaError_t cudaDeviceGetPCIBusId(char* text, int bytes, int device) {
+  const Entry entry;
+  if (!entry) return entry.error();
+  if (device < 0 || device >= state().devices) return entry.result(cudaErrorInvalidDevice);
+  std::snprintf(text, static_cast<std::size_t>(bytes), "%08x:%02x:00.0", static_cast<unsigned>(getpid()), device);
   return cudaSuccess;
 }
 

@@ -66,6 +66,17 @@ __global__ void finish_step_kernel(Cursor* cursor, std::int64_t count, Reduction
   cursor->step += 1;
 }
 
+__global__ void pack_figures_kernel(const double* sums, const float* wish, float* figures) {
+  figures[0] = static_cast<float>(sums[0]);
+  figures[1] = static_cast<float>(sums[1]);
+  figures[2] = *wish;
+}
+
+__global__ void unpack_figures_kernel(const float* figures, double* sums) {
+  sums[0] = static_cast<double>(figures[0]);
+  sums[1] = static_cast<double>(figures[1]);
+}
+
 // A block sums 32 neighbouring values, 8 threads to a value: thread g the slots g, g + 8, ..., then the 8 in order.
 // With 256 slots of LeNet's 2,572 values that is 81 blocks, each thread 32 loads that do not wait for each other.
 constexpr int kNeighbours = 32, kShares = kThreads / kNeighbours;
@@ -117,6 +128,14 @@ void finish_step(Stream stream, Cursor* cursor, std::int64_t count, Reduction re
                  const double* sums, DeviceTotals* totals) {
   launch("end of a step", finish_step_kernel, {dim3(1), dim3(1)}, stream, cursor, count, reduction, divisor, sums,
          totals);
+}
+
+void pack_figures(Stream stream, const double* sums, const float* wish, float* figures) {
+  launch("figures of a step", pack_figures_kernel, {dim3(1), dim3(1)}, stream, sums, wish, figures);
+}
+
+void unpack_figures(Stream stream, const float* figures, double* sums) {
+  launch("figures of a step", unpack_figures_kernel, {dim3(1), dim3(1)}, stream, figures, sums);
 }
 
 void sum_slots(Stream stream, const float* slots, std::int64_t count, std::int64_t stride, std::int64_t values,

@@ -22,6 +22,7 @@ struct Loss {
   std::int64_t ignore_index;
   float hard, soft;  // 1 - s, s / K
   Reduction reduction;
+  Divisor divide;
 
   __device__ float weight_of(std::int64_t k) const { return weight ? weight[k] : 1.0f; }
 };
@@ -30,14 +31,14 @@ __global__ void divisor_kernel(const Loss loss, const std::int64_t* targets, dou
                                unsigned long long* correct) {
   const std::int64_t count = loss.shape.outer * loss.shape.inner;
   double sum = 0.0;
-  if (loss.reduction == Reduction::Mean) {
+  if (loss.reduction == Reduction::Mean && loss.divide == Divisor::OfTargets) {
     for (std::int64_t n = threadIdx.x; n < count; n += kSumThreads) {
       if (targets[n] != loss.ignore_index) sum += static_cast<double>(loss.weight_of(targets[n]));
     }
   }
   sum = block_sum(sum, shared_memory<double>());
   if (threadIdx.x != 0) return;
-  *divisor = loss.reduction == Reduction::Mean ? sum : 1.0;
+  if (loss.divide == Divisor::OfTargets) *divisor = loss.reduction == Reduction::Mean ? sum : 1.0;
   *correct = 0;
 }
 
@@ -137,7 +138,7 @@ __global__ void bad_target_kernel(const std::int64_t* targets, std::int64_t coun
 void cross_entropy(Stream stream, const CrossEntropyLoss& op, const Classes& shape, const float* logits,
                    const std::int64_t* targets, const LossBuffers& buffers) {
   const float soft = op.label_smoothing / static_cast<float>(shape.classes);
-  const Loss loss{shape, op.weight, op.ignore_index, 1.0f - op.label_smoothing, soft, op.reduction};
+  const Loss loss{shape, op.weight, op.ignore_index, 1.0f - op.label_smoothing, soft, op.reduction, buffers.divide};
   auto* correct = reinterpret_cast<unsigned long long*>(buffers.sums + 1);
   const Geometry one_block{dim3(1), dim3(kSumThreads), kSumThreads / kWarp * sizeof(double)};
   launch("cross_entropy", divisor_kernel, one_block, stream, loss, targets, buffers.divisor, correct);

@@ -17,6 +17,7 @@ struct Drawing {
   Draw draw;
   const Draw* first = nullptr;
   const Cursor* clock = nullptr;
+  std::int64_t image = 0;  // the number of the first
 };
 
 __global__ void dropout_kernel(Dropout op, Drawing drawing, std::int64_t images, std::int64_t size, const float* x,
@@ -25,7 +26,8 @@ __global__ void dropout_kernel(Dropout op, Drawing drawing, std::int64_t images,
   if (n >= images) return;
   Draw draw = drawing.draw;
   if (drawing.first) draw = {drawing.first->seed, drawing.first->step + drawing.clock->step};
-  const Words words = draw_words(draw, op.layer, static_cast<std::uint32_t>(n), static_cast<std::uint32_t>(block));
+  const Words words =
+      draw_words(draw, op.layer, static_cast<std::uint32_t>(drawing.image + n), static_cast<std::uint32_t>(block));
   for (std::int64_t k = 0; k < 4 && 4 * block + k < size; ++k) {
     const std::int64_t at = n * size + 4 * block + k;
     y[at] = dropped(op, words.at[k], x[at]);
@@ -57,7 +59,7 @@ void dropout(Stream stream, const Dropout& op, Draw draw, std::int64_t images, s
 
 void dropout_of_step(Stream stream, const Dropout& op, const Source& source, std::int64_t images, std::int64_t size,
                      const float* x, float* y) {
-  launch_dropout(stream, op, {{}, source.draw, source.clock}, images, size, x, y);
+  launch_dropout(stream, op, {{}, source.draw, source.clock, source.drawn_first}, images, size, x, y);
 }
 
 void normalize(Stream stream, std::int64_t images, std::int64_t channels, std::int64_t plane, const float* mean,

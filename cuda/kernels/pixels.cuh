@@ -9,7 +9,7 @@ namespace convlet::cuda {
 
 // The place in its set of image n of the batch.
 __device__ __forceinline__ std::int64_t place_of(const Source& source, std::int64_t n) {
-  const std::int64_t position = source.cursor->position + n;
+  const std::int64_t position = source.cursor->position + source.first + n;
   return source.order ? source.order[position] : position;
 }
 

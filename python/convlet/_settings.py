@@ -3,6 +3,7 @@
 ==================  =======================================================================================
 ``CONVLET_THREADS``  threads of the kernels; else ``OMP_NUM_THREADS``, else the CPUs this process may use
 ``CONVLET_ISA``      the instruction set to use, ``baseline``, ``avx2`` or ``avx512``; else the best there is
+``CONVLET_NCCL``     the file of NVIDIA's library NCCL; else an installed package's, or the system's
 ``CONVLET_DATA``     folders to look for data sets in, before the user's cache folder
 ==================  =======================================================================================
 """
@@ -23,6 +24,7 @@ __all__ = [
     "cache_dir",
     "data_dirs",
     "named_threads",
+    "nccl_library",
     "started_by_mpiexec",
     "thread_count",
     "usable_cpus",
@@ -117,6 +119,11 @@ def _read(path: str) -> str:
 def started_by_mpiexec() -> bool:
     """Whether the launcher of an MPI has left its mark: Open MPI's, MPICH's and Intel's, Slurm's."""
     return any(name in os.environ for name in ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"))
+
+
+def nccl_library() -> str | None:
+    """The file of NCCL's library, if the environment names one."""
+    return os.environ.get("CONVLET_NCCL") or None
 
 
 def data_dirs() -> list[Path]:

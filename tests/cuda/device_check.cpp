@@ -128,10 +128,29 @@ void forks() {
   expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child to be told that it was forked");
 }
 
+void choice() {
+  current = "choice among several devices";
+  emulated::set_device_count(3);
+  expect(cuda::usable_devices() == std::vector<int>{0, 1, 2}, "all can be used");
+  cuda::select_device(7);
+  expect_text(cuda::status(), "cudaErrorInvalidDevice");
+  cuda::select_device(2);
+  expect_text(cuda::status(), "");
+  emulated::set_device_count(0);
+  expect(cuda::usable_devices().empty(), "none can be used");
+  emulated::set_device_count(1);
+  cuda::select_device(0);
+  cuda::synchronize();  // the first use
+  expect_text(message_of<std::runtime_error>([] { cuda::select_device(1); }),
+              "expected GPU 1 to be chosen before the first use of any, got GPU 0 in use");
+  cuda::select_device(0);
+}
+
 }  // namespace
 
 int main() {
   reasons();
+  choice();
   memory();
   errors();
   leaks();

@@ -17,13 +17,13 @@ __all__ = ["together"]
 
 
 @contextmanager
-def together(command: str | None, exact: bool = False) -> Iterator[Team]:
+def together(command: str | None, exact: bool = False, backend: str = "nccl") -> Iterator[Team]:
     """The team of all processes that ``mpiexec`` has started, or of this one alone without a ``command``.
 
     An error on which the processes agree is told by rank 0; any other is told by the rank that has it, and
     ends all. ``mpiexec`` passes Ctrl-C on as a request to terminate, which is taken as Ctrl-C here.
     """
-    team = team_of(None) if command is None else Team(world(command), exact)
+    team = team_of(None) if command is None else Team(world(command), exact, backend)
     if team.size == 1:
         yield team
         return

@@ -15,7 +15,7 @@ from .._files import check_folder
 from ..callbacks import PlateauDoctor
 from ..checkpoint import Checkpoint, SavedNet, describe, load_checkpoint, save_checkpoint, save_net
 from ..datasets import DIGITS, NAMES, Dataset
-from ..distributed import Team
+from ..distributed import BACKENDS, Team
 from ..history import History, Row
 from ..models import load_model
 from ..trainer import Trainer
@@ -62,7 +62,12 @@ _CHECKPOINT = "checkpoint.safetensors"
 @click.option("--resume", is_flag=True, help="Go on with the run in --out where it stopped.")
 @click.option("--distributed", is_flag=True, help="Train with all processes that mpiexec has started.")
 @click.option("--exact", is_flag=True, help="With --distributed: the bits of one process.")
-def train(distributed: bool, exact: bool, **given: Any) -> None:
+@click.option(
+    "--backend",
+    type=click.Choice(BACKENDS),
+    help="With --distributed on GPUs: what adds their gradients up; by default NCCL.",
+)
+def train(distributed: bool, exact: bool, backend: str | None, **given: Any) -> None:
     """Train the article's LeNet, or another net.
 
     Keeps its weights, figures and curves. Without options it follows the recipe d2l (10 epochs, batches of
@@ -71,7 +76,10 @@ def train(distributed: bool, exact: bool, **given: Any) -> None:
     """
     if exact and not distributed:
         raise click.UsageError("--exact needs --distributed: one process is exact by itself")
-    with together("convlet train --distributed" if distributed else None, exact) as team:
+    if backend and not distributed:
+        raise click.UsageError("--backend needs --distributed: one process has nothing to add up")
+    command = "convlet train --distributed" if distributed else None
+    with together(command, exact, backend or "nccl") as team:
         _train(team, **given)
 
 
@@ -94,7 +102,8 @@ def _train(
     share = team.threads()
     threads = threads or share or None
     with team.agreeing():
-        device = resolve_device(device)
+        if team.size == 1 or device != "auto":  # which is the CPU in a team
+            device = resolve_device(device)
         _check_image(settings)
         folder = out or new_folder(Path(settings.data).name)
         source = None if settings.model is None or resume else load_model(settings.model)
@@ -125,7 +134,7 @@ def _train(
     click.echo(
         f"{_title(settings)}, {net.parameter_count:,} parameters; "
         f"{train_set.name}, {len(train_set):,} images to train on and {len(test_set):,} to test with; "
-        f"{_machine(device, threads, team.size)}"
+        f"{_machine(trainer.device, threads, team)}"
     )
     _fit(trainer, train_set, test_set, settings, folder, checkpoint, {**describe(saved), **settings.note()})
     _finish(trainer.history, saved, settings, folder)
@@ -135,11 +144,12 @@ def _title(settings: Settings) -> str:
     return "LeNet" if settings.model is None else Path(settings.model).name
 
 
-def _machine(device: str, threads: int | None, ranks: int) -> str:
+def _machine(device: str, threads: int | None, team: Team) -> str:
     if device == "cuda":
-        return f"cuda, {_core.cuda_info()['name']}"
+        together = f", {team.size} ranks, {team.backend}" if team.size > 1 else ""
+        return f"cuda, {_core.cuda_info()['name']}{together}"
     used = f"{threads or _core.get_threads()} threads"
-    return f"cpu, {used if ranks == 1 else f'{ranks} ranks, {used} each'}, {_core.isa()}"
+    return f"cpu, {used if team.size == 1 else f'{team.size} ranks, {used} each'}, {_core.isa()}"
 
 
 def _check_image(settings: Settings) -> None:

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _settings
-from .._arrays import flag
+from .._arrays import choice, flag
 from .communicator import Nobody
 from .mpi import as_communicator
 
-__all__ = ["Team", "digest", "team_of"]
+__all__ = ["BACKENDS", "Team", "digest", "team_of"]
 
+BACKENDS = ("nccl", "host")
 TILE = 16  # images, which the engine takes together: a part of them costs as much
 _KINDS: dict[str, type[BaseException]] = {
     kind.__name__: kind for kind in (KeyboardInterrupt, MemoryError, OSError, TypeError, ValueError)
@@ -40,20 +41,27 @@ class Team:
         exact: whether the weights have the same bits as those of one process. The processes then exchange
             what every tile has left, and each adds all of it up in the order of the tiles; the messages grow
             with the batch. Otherwise the sums of the processes are added up, which rounds differently in the
-            last place.
+            last place. On the CPU only.
+        backend: what adds up the gradients of GPUs: ``"nccl"``, NVIDIA's library, from GPU to GPU, with a GPU
+            for each process; or ``"host"``, the communicator, by way of the computers' memory, which is
+            slower and always there. The gradients of CPUs are added up by the communicator.
 
     Raises:
         TypeError: another kind of communicator, or an ``exact`` that is no bool.
+        ValueError: another backend.
     """
 
-    def __init__(self, communicator: object, exact: bool = False) -> None:
+    def __init__(self, communicator: object, exact: bool = False, backend: str = "nccl") -> None:
         self._communicator = as_communicator(communicator)
         self.exact = flag("Team", "exact", exact)
+        self.backend = choice("Team", "backend", backend, BACKENDS)
         self.rank, self.size = self._communicator.rank, self._communicator.size
         self.allreduce = self._communicator.allreduce
         self.allgather = self._communicator.allgather
         self.agreed: BaseException | None = None
         """What all processes have raised together."""
+        self.lost = False
+        """Whether an engine has failed here between two sums: the others wait, and can agree on nothing."""
         self._interrupted = False
 
     def exchange(self, value: Any) -> list[Any]:
@@ -92,6 +100,8 @@ class Team:
             yield
             self.check_interrupt()
         except BaseException as error:
+            if self.lost:
+                raise
             own = error
         told = self.exchange(None if own is None else [type(own).__name__, str(own)])
         failed = [(rank, *what) for rank, what in enumerate(told) if what is not None]

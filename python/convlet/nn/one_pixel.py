@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import reprlib
 
+import numpy as np
+
 from .._arrays import Numbers, Pair, Size, as_operand, pair
 
 __all__ = ["image_size", "one_pixel"]
@@ -23,7 +25,7 @@ def one_pixel(op: str, size: Size) -> int | Pair:
         raise type(error)(f"{expected} {' '.join(reprlib.repr(size).split())}") from None
     if pixels != (1, 1):
         raise ValueError(f"{expected} {pixels}")
-    return (1, 1) if hasattr(size, "__len__") and getattr(size, "ndim", 1) else 1
+    return (1, 1) if np.asarray(size).ndim else 1
 
 
 def image_size(op: str, x: Numbers) -> Pair:

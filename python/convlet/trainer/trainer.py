@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict
 from typing import Any, SupportsFloat
 
@@ -18,7 +18,7 @@ from .._device import resolve_device
 from .._settings import MOST_THREADS
 from ..augment import Augment
 from ..checkpoint import Checkpoint
-from ..distributed import team_of
+from ..distributed import nccl, team_of
 from ..history import History, Row
 from ..nn import CrossEntropyLoss, Dropout, Sequential
 from ..nn.engines import Engine, machine_of
@@ -42,7 +42,8 @@ class Trainer:
         loss: what is minimised.
         device: ``"cpu"``, ``"cuda"``, or ``"auto"`` for the GPU where one can be used. The net's parameters
             stay in the computer's memory, true after every epoch; images and labels are copied to the GPU
-            once, at the beginning of :meth:`fit`.
+            once, at the beginning of :meth:`fit`. In a team ``"auto"`` is the CPU; with ``"cuda"`` the
+            processes of a host take its GPUs in turn.
         threads: of the CPU; ``None`` for the library's default. The result does not depend on them.
         communicator: of mpi4py, or a :class:`convlet.distributed.Team`, for several processes that train one
             net together. Each makes the same calls with the same data and settings, starts from the weights
@@ -80,10 +81,9 @@ class Trainer:
         self.threads = 0 if threads is None else integer("Trainer", "threads", threads, high=MOST_THREADS)
         self.team = team_of(communicator)
         self.device = "cpu" if self.team.size > 1 and device == "auto" else resolve_device(device)
-        if self.team.size > 1 and self.device == "cuda":
-            raise ValueError(
-                f"Trainer: expected device 'cpu' for {self.team.size} processes together, got 'cuda'"
-            )
+        self._on_gpus = self.team.size > 1 and self.device == "cuda"
+        if self._on_gpus and self.team.exact:
+            raise ValueError("Trainer: expected device 'cpu' for a team with exact=True, got 'cuda'")
         self.history = History()
         self._epoch = Epoch(0, optimizer.steps_done)
 
@@ -138,6 +138,9 @@ class Trainer:
         """
         with self.team.guarded(), ExitStack() as meanwhile:
             share = self.team.threads()
+            self.team.check_same("fit", {"device": self.device})
+            if self._on_gpus:
+                nccl.take_gpu(self.team)
             with self.team.agreeing():
                 epochs = integer("fit", "epochs", epochs)
                 batch_size = integer("fit", "batch_size", batch_size)
@@ -155,17 +158,19 @@ class Trainer:
                 engine = self._engine(shape, share)
                 settings = self._settings(case, batch_size, seed, shuffle, augment)
                 self._start(settings, resume if self.team.rank == 0 else None)
-            check_equal_runs(self.team, self.net, case, test, {**settings, "epochs": epochs})
+                ways = nccl.facts(self.team) if self._on_gpus else {}
+            means = {"epochs": epochs, "device": self.device, **ways}
+            check_equal_runs(self.team, self.net, case, test, {**settings, **means})
             tested_with = {"validation_images": 0 if test is None else len(test.labels)}
-            machine = {"device": self.device, **machine_of(engine), **self.team.config()}
-            self.history.config = {**settings, **tested_with, "epochs": epochs, **machine}
+            machine = {**machine_of(engine), **self.team.config()}
+            self.history.config = {**settings, **tested_with, **means, **machine}
             checkpoint = follow_first(self.team, self.checkpoint)
             if checkpoint is not None:
                 self._start(settings, checkpoint)
             chance = seed, None if augment is None else augment.spec()
             started = time.perf_counter() - self.history.total_seconds
             try:
-                with running(self, told):
+                with running(self, told), self._connected(engine):
                     while len(self.history) < epochs:
                         row = self._run_epoch(engine, case, test, epochs, chance, told)
                         self.history.append(row)  # the epoch is over, wherever an interrupt comes
@@ -198,6 +203,11 @@ class Trainer:
     def _engine(self, shape: tuple[int, ...], share: int) -> Engine:
         plan = self.net.plan(shape)
         return _core.CudaEngine(plan) if self.device == "cuda" else _core.Engine(plan, self.threads or share)
+
+    def _connected(self, engine: Engine) -> AbstractContextManager[None]:
+        if self._on_gpus and isinstance(engine, _core.CudaEngine):
+            return nccl.connected(self.team, engine)
+        return nullcontext()
 
     def _run_epoch(
         self,

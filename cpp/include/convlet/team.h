@@ -18,6 +18,9 @@ namespace convlet {
 
 enum class Combine { Sums, Tiles };
 
+// Numbers that lie behind the gradients in a message: loss, right answers, wishes to stop.
+constexpr std::int64_t kFigures = 3;
+
 // A process's tiles of a batch: first .. last - 1.
 struct Share {
   std::int64_t first, last;
