@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, SupportsFloat, overload
@@ -195,8 +196,11 @@ class Optimizer(ABC):
         op = f"{type(self).__name__}.load_state_dict"
         expected = {"kind", "settings", "steps_done", "state"}
         kind = type(self).__name__.lower()
+        for found in (state, state.get("settings", {}) if isinstance(state, Mapping) else {}):
+            if not isinstance(found, Mapping):
+                raise TypeError(f"{op}: expected a state_dict(), got {reprlib.repr(found)}")
         if state.get("kind", kind) != kind:
-            raise ValueError(f"{op}: expected the state of kind {kind!r}, got {state['kind']!r}")
+            raise ValueError(f"{op}: expected the state of kind {kind!r}, got {reprlib.repr(state['kind'])}")
         if set(state) != expected or set(state["settings"]) != set(self.settings):
             raise ValueError(
                 f"{op}: expected {', '.join(sorted(expected))}, and settings {', '.join(self.settings)}"
