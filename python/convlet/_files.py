@@ -35,7 +35,7 @@ _METADATA = "__metadata__"  # safetensors' name for it, and ours in .npz
 # A folder on some network file systems cannot be synchronised; the file in it is whole all the same.
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
 
-# Whatever zipfile, the unpackers and NumPy raise over bytes that are no such file; a RuntimeError if it is encrypted.
+# Whatever zipfile, the unpackers and NumPy raise over bytes that are no such file, or an encrypted one.
 _NOT_NPZ = (
     AttributeError,
     EOFError,

@@ -1,8 +1,7 @@
 """``python -m tests.parsers --inputs 1000000 --seed 0 [--target NAME] [--jobs N]``: mutated inputs, judged.
 
-Exit status 0 if every input was accepted or refused as documented, in a second of CPU time and in bounded memory;
-1 with each input that was not as a file and as a command that repeats it. Files that once were found are given
-again by ``--target NAME --file FILE``.
+Exit status 0 if every input was accepted or refused as documented, in a second of CPU time and in bounded
+memory; 1 with each input that was not as a file and as a command that repeats it.
 """
 
 from __future__ import annotations

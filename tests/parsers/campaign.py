@@ -20,9 +20,15 @@ LARGEST_MEGABYTES = 200
 
 
 def shares(targets: Sequence[Target], inputs: int, least: int) -> list[int]:
-    """How many inputs each target gets: ``least``, and the rest by their shares."""
-    rest, weight = max(0, inputs - least * len(targets)), sum(target.share for target in targets)
-    counts = [least + rest * target.share // weight for target in targets]
+    """How many inputs each target gets: ``least``, or an equal part of half of them, and then by shares."""
+    least = least or inputs // (2 * len(targets))
+    weights = (
+        [target.share for target in targets]
+        if any(target.share for target in targets)
+        else [1] * len(targets)
+    )
+    rest = max(0, inputs - least * len(targets))
+    counts = [least + rest * weight // sum(weights) for weight in weights]
     counts[0] += max(0, inputs - sum(counts))
     return counts
 

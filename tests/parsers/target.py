@@ -25,7 +25,7 @@ class Target:
         parse: what reads an input; the folder is there for those that read files.
         refusals: the exceptions that its documentation names.
         mutators: of its inputs' structure.
-        share: how many of the inputs it gets, relative to the others.
+        share: how many of the inputs it gets beyond the least, relative to the others; 0 for the slow ones.
         by_bytes: whether bytes are changed too; not where an input is a description that the target reads.
         file: the name of the file in the folder that a refusal must begin with, if it reads one.
     """
@@ -35,7 +35,7 @@ class Target:
     parse: Callable[[bytes, Path], object]
     refusals: tuple[type[BaseException], ...] = (ValueError,)
     mutators: tuple[Mutator, ...] = ()
-    share: int = 1
+    share: int = 0
     by_bytes: bool = True
     file: str = ""
 

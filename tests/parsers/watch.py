@@ -19,7 +19,9 @@ from .worker import NOTHING, PROGRESS
 
 __all__ = ["Problem", "Report", "run_target"]
 
-_HUNG_SECONDS = 20.0  # of wall time; the worker itself judges by CPU time, down to one second
+_HUNG_SECONDS = (
+    20.0  # of wall time, on a machine that may be busy; the worker judges by CPU time, and from 1 s on
+)
 _MOST_PROBLEMS = 200  # of a target, and then it is given up
 _TESTS = Path(__file__).parents[1]
 
@@ -42,15 +44,15 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
 
 
-def run_target(name: str, seed: int, count: int) -> Report:
-    """Inputs 0 to ``count`` of a target, in as many workers as it takes."""
+def run_target(name: str, seed: int, count: int, module: str = "parsers.worker") -> Report:
+    """Inputs 0 to ``count`` of a target, in as many workers as it takes; ``module`` is their program."""
     report, first = Report(name), 0
     while first < count and len(report.problems) < _MOST_PROBLEMS:
-        first = _run_worker(report, seed, first, count)
+        first = _run_worker(report, module, seed, first, count)
     return report
 
 
-def _run_worker(report: Report, seed: int, first: int, last: int) -> int:
+def _run_worker(report: Report, module: str, seed: int, first: int, last: int) -> int:
     """One worker until it ends, and the number of the input to go on with."""
     environment = {
         **os.environ,
@@ -62,7 +64,7 @@ def _run_worker(report: Report, seed: int, first: int, last: int) -> int:
         progress.write(PROGRESS.pack(NOTHING, 0))
         progress.flush()
         words = [report.target, progress.name, *map(str, (seed, first, last))]
-        command = [sys.executable, "-m", "parsers.worker", *words]
+        command = [sys.executable, "-m", module, *words]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, env=environment) as worker:
             assert worker.stdout is not None
             done, hung = _follow(report, worker, worker.stdout, Path(progress.name), first)

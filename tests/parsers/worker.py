@@ -41,7 +41,9 @@ def main() -> None:
         with spare_memory(), Path(arguments.progress).open("r+b", buffering=0) as progress:
             for first in range(arguments.first, arguments.last, _REPORT_EACH):
                 numbers = range(first, min(first + _REPORT_EACH, arguments.last))
-                tally = _run(target, seeds, arguments.seed, numbers, Path(folder), progress.write, progress.seek)
+                tally = _run(
+                    target, seeds, arguments.seed, numbers, Path(folder), progress.write, progress.seek
+                )
                 _say({"until": numbers.stop, "tally": {**asdict(tally), "outcomes": dict(tally.outcomes)}})
             progress.seek(0)
             progress.write(PROGRESS.pack(NOTHING, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Iterator
@@ -105,12 +106,13 @@ def read_image(
 
     shape = None if size is None else _target("read_image", size)
     choice("read_image", "mode", mode, _MODES)
-    with Path(path).open("rb") as file, warnings.catch_warnings():
-        most = _MOST_PIXELS
+    content, most = Path(path).read_bytes(), _MOST_PIXELS
+    with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            stored = Image.open(file, formats=_FORMATS)
-            most = _most_pixels(os.fstat(file.fileno()).st_size, stored.mode)
+            # From memory, since a file's read(n) takes memory for all n that a header claims.
+            stored = Image.open(io.BytesIO(content), formats=_FORMATS)
+            most = _most_pixels(len(content), stored.mode)
             if stored.width * stored.height > most:
                 raise Image.DecompressionBombError(f"{stored.width}x{stored.height}")
             picture = _prepare(stored, mode)
@@ -123,7 +125,9 @@ def read_image(
         except MemoryError:
             raise
         except Exception as error:  # Pillow's decoders fail on bad data with errors of a dozen types
-            raise ValueError(f"{os.fspath(path)}: truncated or corrupt picture: {_one_line(error)}") from error
+            raise ValueError(
+                f"{os.fspath(path)}: truncated or corrupt picture: {_one_line(error)}"
+            ) from error
     if shape is not None:
         picture = picture.resize(shape[::-1], Image.Resampling.BILINEAR)
     pixels = np.asarray(picture, np.uint8)

@@ -146,8 +146,8 @@ def _jobs(
             raise ValueError(f"sweep: expected {name} that differ, at least one, got {values}")
     if len(numbers) * len(rates) * len(batches) > MOST_JOBS:
         raise ValueError(
-            f"sweep: expected at most {MOST_JOBS:,} nets, got {len(numbers)} seeds x {len(rates)} learning rates "
-            f"x {len(batches)} batch sizes"
+            f"sweep: expected at most {MOST_JOBS:,} nets, got {len(numbers)} seeds x {len(rates)} "
+            f"learning rates x {len(batches)} batch sizes"
         )
     return [
         Job(

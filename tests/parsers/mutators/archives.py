@@ -16,7 +16,16 @@ from .blobs import mutate_bytes
 
 __all__ = ["mutate_gzip", "mutate_zip"]
 
-_NAMES = ("", "../../up.npy", "/etc/passwd.npy", "a\0b.npy", "ß.npy", "0.weight", "__metadata__.npy", "x" * 300)
+_NAMES = (
+    "",
+    "../../up.npy",
+    "/etc/passwd.npy",
+    "a\0b.npy",
+    "ß.npy",
+    "0.weight",
+    "__metadata__.npy",
+    "x" * 300,
+)
 _DTYPES = ("|O", "<f8", ">f4", "<U9", "|V3", "<M8[s]", "<c16", "|S4", "<f16", "[('a','<f4')]", "|b1", "z")
 # The fields of an entry of the directory, by their places, and of the header before its data.
 _DIRECTORY = {8: "<H", 10: "<H", 16: "<I", 20: "<I", 24: "<I", 28: "<H", 30: "<H", 32: "<H", 42: "<I"}
@@ -35,7 +44,7 @@ def mutate_gzip(rng: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
     if choice == 1:
         return gzip.compress(changed, 1, mtime=0) + rng.choice((b"\0" * 9, b"rubbish", data, data[:9]))
     packed = gzip.compress(changed, rng.choice((0, 1, 9)), mtime=0)
-    return packed + _bomb() if choice == 2 and rng.random() < 0.1 else packed
+    return packed + _bomb() if choice == 2 and rng.random() < 0.05 else packed
 
 
 @cache
@@ -47,7 +56,9 @@ def mutate_zip(rng: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
     """Members come, go, change their names or their headers; the directory says what is not so."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [(info.filename, archive.read(info)) for info in archive.infolist()]
-    method = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA))
+    method = (
+        zipfile.ZIP_LZMA if rng.random() < 0.01 else rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+    )
     n, choice = rng.randrange(len(members)), rng.randrange(8)
     name, content = members[n]
     if choice == 0:
@@ -58,7 +69,7 @@ def mutate_zip(rng: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
         members.insert(n, members.pop())
     elif choice == 3:
         members[n] = name, mutate_bytes(rng, content, [content])
-    elif choice == 4 and rng.random() < 0.05:
+    elif choice == 4 and rng.random() < 0.01:
         members[n], method = (name, content + bytes(_BOMB_BYTES)), zipfile.ZIP_DEFLATED
     elif choice < 7:
         members[n] = name, _other_header(rng, content)
@@ -86,7 +97,9 @@ def _other_header(rng: Random, content: bytes) -> bytes:
 
 def _other_entry(rng: Random, data: bytes) -> bytes:
     """One field of the directory, or of the header of a member: sizes, method, flags, offset."""
-    magic, fields = rng.choice(((b"PK\x01\x02", _DIRECTORY), (b"PK\x01\x02", _DIRECTORY), (b"PK\x03\x04", _LOCAL)))
+    magic, fields = rng.choice(
+        ((b"PK\x01\x02", _DIRECTORY), (b"PK\x01\x02", _DIRECTORY), (b"PK\x03\x04", _LOCAL))
+    )
     places = [n for n in range(len(data) - 46) if data.startswith(magic, n)]
     if not places:
         return data

@@ -28,7 +28,21 @@ class _Text:
         self.value = value
 
 
-_WORDS = ("", "a", "0", "net.", "..", ".", "a.b", "\0", "\ud800", "ß漢", "../../etc/passwd", "x" * 3000, "F32")
+_WORDS = (
+    "",
+    "a",
+    "0",
+    "net.",
+    "..",
+    ".",
+    "a.b",
+    "\0",
+    "\ud800",
+    "ß漢",
+    "../../etc/passwd",
+    "x" * 3000,
+    "F32",
+)
 _DEEP = (Raw("[" * 100_000), Raw("[" * 3000 + "]" * 3000), Raw('{"a":' * 3000 + "1" + "}" * 3000))
 _LITERALS = (None, True, False, 0.5, -0.0, 1e308, Raw("1e999"), Raw("NaN"), Raw("-Infinity"), Raw("9" * 5000))
 

@@ -31,7 +31,9 @@ def mutate_picture(rng: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
         changed[rng.randrange(20, min(32, len(data)))] = rng.randrange(256)
         return bytes(changed)
     if data.startswith(b"\xff\xd8"):
-        place = next((n for n in range(len(data) - 9) if data[n] == 0xFF and data[n + 1] in (0xC0, 0xC2)), None)
+        place = next(
+            (n for n in range(len(data) - 9) if data[n] == 0xFF and data[n + 1] in (0xC0, 0xC2)), None
+        )
         if place is not None:
             return data[: place + 5] + struct.pack(">HH", *_sides(rng)) + data[place + 9 :]
     raise ValueError("no picture of a kind that is known here")
@@ -59,7 +61,9 @@ def _mutate_png(rng: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
         packed = zlib.compress(bytes(rng.choice((10, 10_000, 2_000_000))), 9)
         chunks.insert(1, list(rng.choice(((b"zTXt", b"k\0\0" + packed), (b"iCCP", b"k\0\0" + packed)))))
     elif choice == 4:
-        chunks.insert(1, [rng.choice((b"eXIf", b"tRNS", b"PLTE", b"acTL", b"fcTL", b"pHYs")), rng.randbytes(12)])
+        chunks.insert(
+            1, [rng.choice((b"eXIf", b"tRNS", b"PLTE", b"acTL", b"fcTL", b"pHYs")), rng.randbytes(12)]
+        )
     else:
         chunks[n][1] = mutate_bytes(rng, chunks[n][1], seeds)
     whole = (

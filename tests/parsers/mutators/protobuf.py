@@ -15,8 +15,34 @@ from . import SIZES
 __all__ = ["mutate_model"]
 
 _FAR = tuple(size for size in (*SIZES, *(-size for size in SIZES)) if -(2**63) <= size < 2**63)
-_NAMES = ("", "x", "y", "0", "Conv", "Gemm", "If", "Loop", "Constant", "Identity", "Reshape", "MaxPool", "\0", "ß")
-_PLACES = ("../../etc/passwd", "/etc/passwd", "..", ".", "", "data", "\0", "model.onnx", "/dev/zero", "a/../../b")
+_NAMES = (
+    "",
+    "x",
+    "y",
+    "0",
+    "Conv",
+    "Gemm",
+    "If",
+    "Loop",
+    "Constant",
+    "Identity",
+    "Reshape",
+    "MaxPool",
+    "\0",
+    "ß",
+)
+_PLACES = (
+    "../../etc/passwd",
+    "/etc/passwd",
+    "..",
+    ".",
+    "",
+    "data",
+    "\0",
+    "model.onnx",
+    "/dev/zero",
+    "a/../../b",
+)
 
 
 def mutate_model(rng: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
@@ -104,7 +130,9 @@ def _store_elsewhere(rng: Random, model: onnx.ModelProto) -> None:
     tensor = rng.choice(model.graph.initializer)
     tensor.data_location = onnx.TensorProto.EXTERNAL
     for key in ("location", "offset", "length")[: rng.choice((1, 2, 3, 3))]:
-        tensor.external_data.add(key=key, value=rng.choice(_PLACES) if key == "location" else str(rng.choice(_FAR)))
+        tensor.external_data.add(
+            key=key, value=rng.choice(_PLACES) if key == "location" else str(rng.choice(_FAR))
+        )
 
 
 def _change_attribute(rng: Random, model: onnx.ModelProto) -> None:
@@ -124,7 +152,7 @@ def _close_a_circle(rng: Random, model: onnx.ModelProto) -> None:
 
 
 def _change_opset(rng: Random, model: onnx.ModelProto) -> None:
-    model.opset_import[0].version = rng.choice((*range(0, 28), 2**40))
+    model.opset_import[0].version = rng.choice((*range(28), 2**40))
 
 
 def _add_function(rng: Random, model: onnx.ModelProto) -> None:

@@ -1,8 +1,8 @@
 """Arrays of other libraries: headers that say anything, by ``__array_interface__`` and by DLPack.
 
-A lender who says that its memory is longer than it is cannot be caught: NumPy, by which these arrays come, takes
-sizes, strides and offsets on trust. So the headers here are true, or wrong in a way that can be seen: negative
-sizes, products past 64 bits, types, devices and versions that there are not.
+A lender who says that its memory is longer than it is cannot be caught: NumPy, by which these arrays come,
+takes sizes, strides and offsets on trust. So the headers here are true, or wrong in a way that can be seen:
+negative sizes, products past 64 bits, types, devices and versions that there are not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from convlet import functional, nn
+from convlet import functional
 from dlpack_capsules import Device, Lender
 
 from ..mutators.json_text import mutate_json
@@ -23,9 +23,17 @@ from ..target import Target
 
 __all__ = ["TARGETS"]
 
-_HEADER = {"shape": [1, 2, 3, 4], "typestr": "<f4", "version": 3, "strides": None, "descr": [["", "<f4"]]}
+_HEADER = {"shape": [1, 2, 3, 4], "typestr": "<f4", "version": 3, "strides": None}
 _MEMORY_BYTES = 16 * 24  # for numbers of up to 16 bytes
-_CAPSULE = {"major": 1, "said": [1, 0], "flags": 0, "dtype": [2, 32, 1], "ndim": 4, "device": [1, 0], "shape": [1, 2, 3, 4]}
+_CAPSULE = {
+    "major": 1,
+    "said": [1, 0],
+    "flags": 0,
+    "dtype": [2, 32, 1],
+    "ndim": 4,
+    "device": [1, 0],
+    "shape": [1, 2, 3, 4],
+}
 _LARGEST = 2**31 - 1
 
 
@@ -48,10 +56,13 @@ def _use_interface(data: bytes, folder: Path) -> object:
     if not isinstance(header, dict) or header.get("strides") is not None or "offset" in header:
         raise ValueError("no header, or one that NumPy takes on trust")
     sizes = header.get("shape") if isinstance(header.get("shape"), list) else []
-    if all(type(size) is int and size >= 0 for size in sizes) and _MEMORY_BYTES < 16 * math.prod(sizes) < 2**67:
+    if (
+        all(type(size) is int and size >= 0 for size in sizes)
+        and _MEMORY_BYTES < 16 * math.prod(sizes) < 2**67
+    ):
         raise ValueError("a shape that NumPy takes on trust")
     lent = _Interface(header)
-    return functional.relu(lent), nn.Flatten()(lent)
+    return functional.relu(lent)
 
 
 def _capsules() -> list[bytes]:
@@ -60,13 +71,17 @@ def _capsules() -> list[bytes]:
 
 def _use_capsule(data: bytes, folder: Path) -> object:
     said = json.loads(data)
-    if not isinstance(said, dict) or not all(type(x) is int for key in said for x in np.ravel(said[key]).tolist()):
+    if not isinstance(said, dict) or not all(
+        type(x) is int for key in said for x in np.ravel(said[key]).tolist()
+    ):
         raise ValueError("no header of integers")
     said = {**_CAPSULE, **{name: value for name, value in said.items() if name in _CAPSULE}}
     sizes = [_signed(size) for size in np.ravel(said["shape"]).tolist()][:4]
     sizes += [1] * (4 - len(sizes))
     honest = _honest(sizes, _signed(said["ndim"], 32))
-    kind, device, dtype = (list(map(_signed, np.ravel(said[name]).tolist())) for name in ("said", "device", "dtype"))
+    kind, device, dtype = (
+        list(map(_signed, np.ravel(said[name]).tolist())) for name in ("said", "device", "dtype")
+    )
     if not honest or len(kind) != 2 or len(device) != 2 or len(dtype) != 3:
         raise ValueError("a header that nobody can see through")
     array = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)

@@ -24,16 +24,125 @@ from .descriptions import TOML
 __all__ = ["TARGETS"]
 
 _WORDS = (
-    *("train", "sweep", "evaluate", "predict", "detect", "export", "info", "--help", "--version", "-h", "--", "-"),
-    *("--data", "digits", "mnist", "--data-dir", ".", "--recipe", "d2l", "modern", "--epochs", "--batch-size"),
-    *("--lr", "0.5", "nan", "inf", "1e400", "-0", "--seed", "--train-size", "--image-size", "32x48", "0x0", "x"),
-    *("--colour", "--gray", "--model", "model.toml", "--device", "cuda", "cpu", "auto", "--threads", "--resume"),
-    *("--out", "out", "--exact", "--distributed", "net.safetensors", "picture.png", "pictures", "--prepare", "digit", "crop"),
-    *("resize", "none", "--invert", "--no-invert", "--top", "--explain", "--explain-to", "sheet.png", "--stride"),
-    *("--threshold", "--overlap", "--scales", "1,0.5", ",", "--background", "a", "--onnx", "--opset", "net.onnx"),
-    *("--epochs\n3", "--lr\n0.1", "--seed\n5", "--threads\n1", "--device\ncpu", "--out\nout", "--top\n1", "--stride\n1"),
-    *("--batch-size\n8", "--recipe\nd2l", "--train-size\n9", "--scales\n2", "--prepare\ncrop", "--overlap\n0"),
-    *("--seeds", "0-31", "3,3", "0-999999", "9-", "--workers", "", " ", "ß", "\udcff", "x" * 5000, "9" * 5000),
+    *(
+        "train",
+        "sweep",
+        "evaluate",
+        "predict",
+        "detect",
+        "export",
+        "info",
+        "--help",
+        "--version",
+        "-h",
+        "--",
+        "-",
+    ),
+    *(
+        "--data",
+        "digits",
+        "mnist",
+        "--data-dir",
+        ".",
+        "--recipe",
+        "d2l",
+        "modern",
+        "--epochs",
+        "--batch-size",
+    ),
+    *(
+        "--lr",
+        "0.5",
+        "nan",
+        "inf",
+        "1e400",
+        "-0",
+        "--seed",
+        "--train-size",
+        "--image-size",
+        "32x48",
+        "0x0",
+        "x",
+    ),
+    *(
+        "--colour",
+        "--gray",
+        "--model",
+        "model.toml",
+        "--device",
+        "cuda",
+        "cpu",
+        "auto",
+        "--threads",
+        "--resume",
+    ),
+    *(
+        "--out",
+        "out",
+        "--exact",
+        "--distributed",
+        "net.safetensors",
+        "picture.png",
+        "pictures",
+        "--prepare",
+        "digit",
+        "crop",
+    ),
+    *(
+        "resize",
+        "none",
+        "--invert",
+        "--no-invert",
+        "--top",
+        "--explain",
+        "--explain-to",
+        "sheet.png",
+        "--stride",
+    ),
+    *(
+        "--threshold",
+        "--overlap",
+        "--scales",
+        "1,0.5",
+        ",",
+        "--background",
+        "a",
+        "--onnx",
+        "--opset",
+        "net.onnx",
+    ),
+    *(
+        "--epochs\n3",
+        "--lr\n0.1",
+        "--seed\n5",
+        "--threads\n1",
+        "--device\ncpu",
+        "--out\nout",
+        "--top\n1",
+        "--stride\n1",
+    ),
+    *(
+        "--batch-size\n8",
+        "--recipe\nd2l",
+        "--train-size\n9",
+        "--scales\n2",
+        "--prepare\ncrop",
+        "--overlap\n0",
+    ),
+    *(
+        "--seeds",
+        "0-31",
+        "3,3",
+        "0-999999",
+        "9-",
+        "--workers",
+        "",
+        " ",
+        "ß",
+        "\udcff",
+        "x" * 5000,
+        "9" * 5000,
+    ),
 )
 _SEEDS = (
     "train\n--data\nmnist\n--data-dir\n.\n--epochs\n3\n--lr\n0.5\n--seed\n7\n--out\nout",
@@ -49,7 +158,21 @@ _SEEDS = (
     "info",
 )
 _ENVIRONMENT = ("CONVLET_THREADS", "OMP_NUM_THREADS", "CONVLET_ISA", "CONVLET_DATA", "XDG_CACHE_HOME")
-_VALUES = ("baseline", "avx2", "3,2", " 4 ", "١٢", "²", "~", ":", "/nowhere:~nobody", "9" * 5000, "true", "0x10", "+1")
+_VALUES = (
+    "baseline",
+    "avx2",
+    "3,2",
+    " 4 ",
+    "١٢",
+    "²",
+    "~",
+    ":",
+    "/nowhere:~nobody",
+    "9" * 5000,
+    "true",
+    "0x10",
+    "+1",
+)
 
 
 class _BeginsError(Exception):
@@ -79,7 +202,9 @@ def _prepare(folder: Path) -> None:
         datasets.write_idx(folder / f"{beginning}-images-idx3-ubyte", _digits(train).images[:, 0])
         datasets.write_idx(folder / f"{beginning}-labels-idx1-ubyte", _digits(train).labels.astype(np.uint8))
     net = nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(49, 10)).initialize(seed=1)
-    checkpoint.save_net(folder / "net.safetensors", checkpoint.SavedNet(net, (1, 28, 28), tuple("abcdefghij"), {}))
+    checkpoint.save_net(
+        folder / "net.safetensors", checkpoint.SavedNet(net, (1, 28, 28), tuple("abcdefghij"), {})
+    )
     rows, columns = np.mgrid[:20, :24]
     picture = Image.fromarray(np.where(abs(rows - columns) < 2, 255, 0).astype(np.uint8)).resize((32, 32))
     for number in range(4):
@@ -127,7 +252,10 @@ def _run_command(data: bytes, folder: Path) -> object:
 
 
 def _environments() -> list[bytes]:
-    return [b"CONVLET_THREADS=2\nCONVLET_ISA=baseline\nCONVLET_DATA=/a:/b", b"OMP_NUM_THREADS=3,2\nXDG_CACHE_HOME=/c"]
+    return [
+        b"CONVLET_THREADS=2\nCONVLET_ISA=baseline\nCONVLET_DATA=/a:/b",
+        b"OMP_NUM_THREADS=3,2\nXDG_CACHE_HOME=/c",
+    ]
 
 
 def _heed_environment(data: bytes, folder: Path) -> object:
@@ -151,7 +279,7 @@ TARGETS = (
         _environments,
         _heed_environment,
         mutators=(lines_mutator([f"{name}={value}" for name in _ENVIRONMENT for value in _VALUES]),),
-        share=2,
+        share=3,
         by_bytes=False,
     ),
 )

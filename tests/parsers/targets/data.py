@@ -21,14 +21,17 @@ _IMAGES, _LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
 
 def _idx(array: np.ndarray) -> bytes:
-    return struct.pack(f">HBB{array.ndim}I", 0, _CODES[array.dtype.str.lstrip("|")], array.ndim, *array.shape) + (
-        array.tobytes()
-    )
+    return struct.pack(
+        f">HBB{array.ndim}I", 0, _CODES[array.dtype.str.lstrip("|")], array.ndim, *array.shape
+    ) + (array.tobytes())
 
 
 def _plain() -> list[bytes]:
     arrays = [np.arange(24).reshape(2, 3, 4).astype(kind) for kind in _CODES]
-    return [_idx(array) for array in (*arrays, np.uint8(3)[...], np.zeros((0, 5), "u1"), np.arange(40, dtype="u1"))]
+    return [
+        _idx(array)
+        for array in (*arrays, np.uint8(3)[...], np.zeros((0, 5), "u1"), np.arange(40, dtype="u1"))
+    ]
 
 
 def _packed() -> list[bytes]:
@@ -54,7 +57,14 @@ def _load_folder(data: bytes, folder: Path) -> object:
 
 
 TARGETS = (
-    Target("idx", _plain, _read_idx, mutators=(patch_integer,), share=4, file="array-idx"),
-    Target("idx-gzip", _packed, _read_idx, mutators=(mutate_gzip, mutate_gzip, patch_integer), share=4, file="array-idx"),
-    Target("data-folder", _images, _load_folder, mutators=(patch_integer,), share=2, file="t10k-"),
+    Target("idx", _plain, _read_idx, mutators=(patch_integer,), share=8, file="array-idx"),
+    Target(
+        "idx-gzip",
+        _packed,
+        _read_idx,
+        mutators=(mutate_gzip, mutate_gzip, patch_integer),
+        share=4,
+        file="array-idx",
+    ),
+    Target("data-folder", _images, _load_folder, mutators=(patch_integer,), share=1, file="t10k-"),
 )

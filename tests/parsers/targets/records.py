@@ -38,7 +38,9 @@ def _text(value: Any) -> bytes:
 
 def _histories() -> list[bytes]:
     alone = {**_ROW, "test_loss": None, "test_accuracy": None}
-    return [_text({"config": {"lr": 0.9}, "epochs": rows, "total_seconds": 2.5}) for rows in ([_ROW], [alone] * 2)]
+    return [
+        _text({"config": {"lr": 0.9}, "epochs": rows, "total_seconds": 2.5}) for rows in ([_ROW], [alone] * 2)
+    ]
 
 
 def _load_history(data: bytes, folder: Path) -> object:
@@ -48,7 +50,9 @@ def _load_history(data: bytes, folder: Path) -> object:
 
 
 def _sweeps() -> list[bytes]:
-    return [_text({"data": "digits", "recipe": "d2l", "epochs": 1, "net": None, "seeds": [0, 1], "lr": [0.9]})]
+    return [
+        _text({"data": "digits", "recipe": "d2l", "epochs": 1, "net": None, "seeds": [0, 1], "lr": [0.9]})
+    ]
 
 
 def _read_settings(data: bytes, folder: Path) -> object:
@@ -59,7 +63,9 @@ def _read_settings(data: bytes, folder: Path) -> object:
 def _results() -> list[bytes]:
     job = asdict(_JOB)
     del job["data_dir"]
-    return [_text({"job": job, "epochs": [_ROW], "seconds": 1.5, "error": error}) for error in (None, "failed")]
+    return [
+        _text({"job": job, "epochs": [_ROW], "seconds": 1.5, "error": error}) for error in (None, "failed")
+    ]
 
 
 def _read_result(data: bytes, folder: Path) -> object:
@@ -93,7 +99,7 @@ def _load_state(data: bytes, folder: Path) -> object:
 
 TARGETS = (
     Target("history", _histories, _load_history, mutators=(mutate_json,), share=3, file="history.json"),
-    Target("sweep-settings", _sweeps, _read_settings, mutators=(mutate_json,), share=2, file=SETTINGS),
+    Target("sweep-settings", _sweeps, _read_settings, mutators=(mutate_json,), share=3, file=SETTINGS),
     Target("sweep-result", _results, _read_result, mutators=(mutate_json,), share=3, file="result.json"),
     Target(
         "optimizer-state",

@@ -89,7 +89,10 @@ def _nets() -> list[bytes]:
 
 def _checkpoints() -> list[bytes]:
     run = _run()
-    return [checkpoint.checkpoint_to_bytes(run), checkpoint.checkpoint_to_bytes(replace(run, notes={"a": "b"}))]
+    return [
+        checkpoint.checkpoint_to_bytes(run),
+        checkpoint.checkpoint_to_bytes(replace(run, notes={"a": "b"})),
+    ]
 
 
 def _load_weights(data: bytes, folder: Path) -> object:
@@ -117,9 +120,9 @@ def _resume(data: bytes, folder: Path) -> object:
 
 
 TARGETS = (
-    Target("safetensors", _safetensors, _load_weights, mutators=(_header,), share=4, file="weights"),
-    Target("npz", _npz, _load_weights, mutators=(mutate_zip,), share=2, file="weights"),
-    Target("net", _nets, _load_net, mutators=(_header, _header, mutate_zip), share=2, file="net"),
-    Target("checkpoint", _checkpoints, _load_checkpoint, mutators=(_header,), share=2, file="run"),
-    Target("resume", _checkpoints, _resume, (TypeError, ValueError), mutators=(_header,), share=1),
+    Target("safetensors", _safetensors, _load_weights, mutators=(_header,), share=3, file="weights"),
+    Target("npz", _npz, _load_weights, mutators=(mutate_zip,), share=0, file="weights"),
+    Target("net", _nets, _load_net, mutators=(_header, _header, mutate_zip), share=0, file="net"),
+    Target("checkpoint", _checkpoints, _load_checkpoint, mutators=(_header,), share=0, file="run"),
+    Target("resume", _checkpoints, _resume, (TypeError, ValueError), mutators=(_header,), share=0),
 )
