@@ -1,9 +1,9 @@
 """``python -m tests.parsers.guided --target NAME --runs N``: coverage leads the mutations.
 
-Atheris (``pip install atheris``, Linux, Python 3.11 to 3.13) watches which branches of convlet's Python code an
-input takes, and goes on from those that took new ones; it mutates by itself and by the mutators here. The first
-problem ends the run with status 1 and a file that repeats it. At the end come the lines of convlet that its inputs
-reached, beside those of as many blind mutations.
+Atheris (``pip install atheris``, Linux, Python 3.11 to 3.13) watches which branches of convlet's Python code
+an input takes, and goes on from those that took new ones; it mutates by itself and by the mutators here. The
+first problem ends the run with status 1 and a file that repeats it. At the end come the lines of convlet that
+its inputs reached, beside those of as many blind mutations.
 """
 
 from __future__ import annotations
