@@ -89,7 +89,9 @@ def data_dirs() -> list[Path]:
     from pathlib import Path
 
     named = [
-        Path(folder).expanduser() for folder in os.environ.get("CONVLET_DATA", "").split(os.pathsep) if folder
+        Path(os.path.expanduser(folder))  # noqa: PTH111  (never raises)
+        for folder in os.environ.get("CONVLET_DATA", "").split(os.pathsep)
+        if folder
     ]
     return [*named, cache_dir()]
 

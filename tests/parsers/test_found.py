@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from convlet import _settings, checkpoint, cli, functional, optim, sweeps
+from convlet.cli.settings import resolve_again
 from convlet.history import History
 from convlet.models import load_model
 from convlet.sweeps.job import Job
@@ -170,6 +171,18 @@ def test_instruction_set_whose_name_is_no_text_is_refused(monkeypatch: pytest.Mo
 def test_numbers_without_end_are_bad_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(words) == 2
     assert "expected" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["[1]", "3", "null", "[" * 100_000], ids=["list", "number", "null", "deep"])
+def test_settings_of_a_run_that_are_none_are_refused(text: str) -> None:
+    run = checkpoint.Checkpoint({}, {}, 0, np.zeros(4), 0.0, History(), {"settings": text})
+    with refused(Path("checkpoint"), "expected a checkpoint by convlet train"):
+        resolve_again({}, run, Path("checkpoint"))
+
+
+def test_folder_of_a_user_that_there_is_not_is_only_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVLET_DATA", "~nobody-at-all/data")
+    assert _settings.data_dirs()[0] == Path("~nobody-at-all/data")
 
 
 def test_sweep_of_more_nets_than_files_can_be_is_refused() -> None:

@@ -23,127 +23,23 @@ from .descriptions import TOML
 
 __all__ = ["TARGETS"]
 
-_WORDS = (
-    *(
-        "train",
-        "sweep",
-        "evaluate",
-        "predict",
-        "detect",
-        "export",
-        "info",
-        "--help",
-        "--version",
-        "-h",
-        "--",
-        "-",
-    ),
-    *(
-        "--data",
-        "digits",
-        "mnist",
-        "--data-dir",
-        ".",
-        "--recipe",
-        "d2l",
-        "modern",
-        "--epochs",
-        "--batch-size",
-    ),
-    *(
-        "--lr",
-        "0.5",
-        "nan",
-        "inf",
-        "1e400",
-        "-0",
-        "--seed",
-        "--train-size",
-        "--image-size",
-        "32x48",
-        "0x0",
-        "x",
-    ),
-    *(
-        "--colour",
-        "--gray",
-        "--model",
-        "model.toml",
-        "--device",
-        "cuda",
-        "cpu",
-        "auto",
-        "--threads",
-        "--resume",
-    ),
-    *(
-        "--out",
-        "out",
-        "--exact",
-        "--distributed",
-        "net.safetensors",
-        "picture.png",
-        "pictures",
-        "--prepare",
-        "digit",
-        "crop",
-    ),
-    *(
-        "resize",
-        "none",
-        "--invert",
-        "--no-invert",
-        "--top",
-        "--explain",
-        "--explain-to",
-        "sheet.png",
-        "--stride",
-    ),
-    *(
-        "--threshold",
-        "--overlap",
-        "--scales",
-        "1,0.5",
-        ",",
-        "--background",
-        "a",
-        "--onnx",
-        "--opset",
-        "net.onnx",
-    ),
-    *(
-        "--epochs\n3",
-        "--lr\n0.1",
-        "--seed\n5",
-        "--threads\n1",
-        "--device\ncpu",
-        "--out\nout",
-        "--top\n1",
-        "--stride\n1",
-    ),
-    *(
-        "--batch-size\n8",
-        "--recipe\nd2l",
-        "--train-size\n9",
-        "--scales\n2",
-        "--prepare\ncrop",
-        "--overlap\n0",
-    ),
-    *(
-        "--seeds",
-        "0-31",
-        "3,3",
-        "0-999999",
-        "9-",
-        "--workers",
-        "",
-        " ",
-        "ß",
-        "\udcff",
-        "x" * 5000,
-        "9" * 5000,
-    ),
-)
+_COMMANDS = "train sweep evaluate predict detect export info --help --version -h -- -"
+_OPTIONS = """
+    --data --data-dir --recipe --epochs --batch-size --lr --seed --train-size --image-size --colour
+    --gray --augment --model --device --threads --resume --out --exact --distributed --prepare --invert
+    --no-invert --top --explain --explain-to --stride --threshold --overlap --scales --background --onnx
+    --opset --seeds --workers
+"""
+_VALUES = """
+    digits mnist pictures . d2l modern 0.5 nan inf 1e400 -0 32x48 0x0 x model.toml cuda cpu auto out
+    net.safetensors picture.png digit crop resize none sheet.png 1,0.5 , a net.onnx 0-31 3,3 0-999999 9-
+    shift=2,flip rotation=nan erase=99999999999999999999 flip=1
+"""
+_PAIRS = """
+    --epochs=3 --lr=0.1 --seed=5 --threads=1 --device=cpu --out=out --top=1 --stride=1 --batch-size=8
+    --recipe=d2l --train-size=9 --scales=2 --prepare=crop --overlap=0 --augment=shift=1,rotation=5
+"""
+_WORDS = [*(_COMMANDS + _OPTIONS + _VALUES + _PAIRS).split(), "", " ", "ß", "\udcff", "x" * 5000, "9" * 5000]
 _SEEDS = (
     "train\n--data\nmnist\n--data-dir\n.\n--epochs\n3\n--lr\n0.5\n--seed\n7\n--out\nout",
     "train\n--train-size\n20\n--batch-size\n8\n--recipe\nmodern\n--threads\n1\n--device\ncpu",
@@ -158,7 +54,7 @@ _SEEDS = (
     "info",
 )
 _ENVIRONMENT = ("CONVLET_THREADS", "OMP_NUM_THREADS", "CONVLET_ISA", "CONVLET_DATA", "XDG_CACHE_HOME")
-_VALUES = (
+_SETTINGS = [
     "baseline",
     "avx2",
     "3,2",
@@ -168,11 +64,10 @@ _VALUES = (
     "~",
     ":",
     "/nowhere:~nobody",
-    "9" * 5000,
+    "~nobody-at-all",
     "true",
-    "0x10",
-    "+1",
-)
+]
+_SETTINGS += ["0x10", "+1", "9" * 5000]
 
 
 class _BeginsError(Exception):
@@ -278,7 +173,7 @@ TARGETS = (
         "environment",
         _environments,
         _heed_environment,
-        mutators=(lines_mutator([f"{name}={value}" for name in _ENVIRONMENT for value in _VALUES]),),
+        mutators=(lines_mutator([f"{name}={value}" for name in _ENVIRONMENT for value in _SETTINGS]),),
         share=3,
         by_bytes=False,
     ),
