@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import struct
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from io import RawIOBase
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,22 +41,21 @@ def main() -> None:
         with spare_memory(), Path(arguments.progress).open("r+b", buffering=0) as progress:
             for first in range(arguments.first, arguments.last, _REPORT_EACH):
                 numbers = range(first, min(first + _REPORT_EACH, arguments.last))
-                tally = _run(
-                    target, seeds, arguments.seed, numbers, Path(folder), progress.write, progress.seek
-                )
+                tally = _run(target, seeds, arguments.seed, numbers, Path(folder), progress)
                 _say({"until": numbers.stop, "tally": {**asdict(tally), "outcomes": dict(tally.outcomes)}})
             progress.seek(0)
             progress.write(PROGRESS.pack(NOTHING, 0))
 
 
 def _run(
-    target: Target, seeds: Sequence[bytes], seed: int, numbers: range, folder: Path, write, seek
+    target: Target, seeds: Sequence[bytes], seed: int, numbers: range, folder: Path, progress: RawIOBase
 ) -> Tally:
+    """Parse the inputs of these numbers; before each, say which and when."""
     tally, started = Tally(), time.monotonic()
     for number in numbers:
         data = make_input(target, seeds, seed, number)
-        seek(0)
-        write(PROGRESS.pack(number, time.monotonic()))
+        progress.seek(0)
+        progress.write(PROGRESS.pack(number, time.monotonic()))
         trial = attempt(target, data, folder)
         tally.add(trial)
         if trial.problem is not None:
@@ -72,4 +71,3 @@ def _say(what: dict[str, object]) -> None:
 
 if __name__ == "__main__":
     main()
-    sys.stdout.flush()

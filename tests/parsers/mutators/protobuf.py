@@ -66,7 +66,7 @@ def _messages(message: Message) -> Iterator[Message]:
 
 
 def _repeated(field: FieldDescriptor) -> bool:
-    return hasattr(field.containing_type, "fields") and field.default_value == []
+    return bool(field.default_value == [])
 
 
 def _change_field(rng: Random, model: onnx.ModelProto) -> None:
