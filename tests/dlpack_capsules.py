@@ -94,6 +94,7 @@ class Lender:
         flags: int = 0,
         dtype: tuple[int, int, int] | None = None,
         deleter: bool = True,
+        destructor: bool = True,
         strides: bool = True,
         **fields: Any,
     ) -> None:
@@ -115,6 +116,7 @@ class Lender:
             self.managed.major, self.managed.flags = major, flags
         self.name = b"dltensor_versioned" if major else b"dltensor"
         self._deleter, self._destructor = _Deleter(self._delete), _Destructor(self._drop)
+        self._dropped = ctypes.cast(self._destructor, ctypes.c_void_p) if destructor else None
         if deleter:
             self.managed.deleter = ctypes.cast(self._deleter, ctypes.c_void_p)
 
@@ -131,9 +133,8 @@ class Lender:
 
     def __dlpack__(self, **asked: Any) -> Any:
         self.asked = asked
-        destructor = ctypes.cast(self._destructor, ctypes.c_void_p)
         self.capsule_name = self.name  # kept: a capsule does not copy its name
-        return _new(ctypes.addressof(self.managed), self.name, destructor)
+        return _new(ctypes.addressof(self.managed), self.name, self._dropped)
 
 
 class OldLender(Lender):

@@ -75,7 +75,7 @@ def as_array(op: str, name: str, x: Numbers) -> NDArray[Any]:
         if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
             return np.from_dlpack(x)  # type: ignore[arg-type]  # NumPy's protocol has more optional arguments
         return np.asarray(x)
-    except ValueError as error:
+    except (OverflowError, ValueError) as error:
         raise ValueError(f"{op}: expected an array for {name}, got {type(x).__name__}: {error}") from error
     except (TypeError, RuntimeError, BufferError) as error:
         if hasattr(x, "__cuda_array_interface__") and not isinstance(x, DeviceArray):

@@ -6,20 +6,24 @@ import contextlib
 import errno
 import io
 import json
+import lzma
+import math
 import os
 import secrets
 import struct
+import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from ._arrays import texts
 
 __all__ = [
+    "LARGEST_RATIO",
     "check_folder",
     "load_weights",
     "save_weights",
@@ -32,6 +36,25 @@ _MAX_HEADER_BYTES = 100_000_000  # the reference reader's own limit
 _METADATA = "__metadata__"  # safetensors' name for it, and ours in .npz
 # A folder on some network file systems cannot be synchronised; the file in it is whole all the same.
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
+
+# Whatever zipfile, the unpackers and NumPy raise over bytes that are no such file, or an encrypted one.
+_NOT_NPZ = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+LARGEST_RATIO = 1032
+"""Of deflate: at best two bits stand for 258 bytes."""
 
 Tensors = dict[str, np.ndarray[Any, np.dtype[Any]]]
 
@@ -185,16 +208,48 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _read_npz(data: bytes) -> tuple[Tensors, dict[str, str]]:
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            if len(set(archive.files)) != len(archive.files):
-                raise ValueError("one name stands twice in the archive")
-            tensors: Tensors = {name: archive[name] for name in archive.files}
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            tensors = dict(_members(archive, len(data)))
         metadata = json.loads(str(tensors.pop(_METADATA, "{}")))
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError) as error:
-        raise ValueError(f"not a valid .npz file: {error}") from error
+    except (*_NOT_NPZ, lzma.LZMAError, tokenize.TokenError) as error:
+        raise ValueError(f"not a valid .npz file: {' '.join(str(error).split())}") from error
     if not isinstance(metadata, dict):
         raise ValueError(f"not a valid .npz file: its {_METADATA} is no JSON object")
     return tensors, metadata
+
+
+def _members(archive: zipfile.ZipFile, file_bytes: int) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+    """The arrays by name. No more is unpacked than their headers ask for, nor than the file can hold."""
+    names = [info.filename.removesuffix(".npy") for info in archive.infolist()]
+    if len(set(names)) != len(names):
+        raise ValueError("one name stands twice in the archive")
+    claimed = sum(info.file_size for info in archive.infolist())
+    if claimed > file_bytes * LARGEST_RATIO:
+        raise ValueError(f"expected at most {file_bytes * LARGEST_RATIO} bytes in it, got {claimed} claimed")
+    for name, info in zip(names, archive.infolist(), strict=True):
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"expected {name!r} stored or deflated, got method {info.compress_type}")
+        with archive.open(info) as member:
+            yield name, _read_npy(name, member, info.file_size)
+
+
+def _read_npy(name: str, member: IO[bytes], member_bytes: int) -> np.ndarray[Any, Any]:
+    """One array, whose header must agree with the size of its member before any memory is taken."""
+    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    version = np.lib.format.read_magic(member)
+    if version not in header:
+        raise ValueError(f"expected {name!r} in version 1.0 or 2.0 of .npy, got {version}")
+    shape, fortran_order, dtype = header[version](member)
+    if dtype.hasobject or dtype.itemsize == 0:
+        raise ValueError(f"expected numbers in {name!r}, got {dtype}")
+    count_bytes, left = math.prod(shape) * dtype.itemsize, member_bytes - member.tell()
+    if min(shape, default=0) < 0 or count_bytes != left:
+        raise ValueError(f"expected {count_bytes} bytes for {name!r} of shape {shape}, got {left}")
+    content = bytearray(member.read(count_bytes))  # writable, and at its end the sum is checked
+    if len(content) != count_bytes or member.read(1):
+        raise ValueError(f"expected {count_bytes} bytes for {name!r} of shape {shape}, got {len(content)}")
+    array: np.ndarray[Any, Any] = np.ndarray(shape, dtype, content, order="F" if fortran_order else "C")
+    return array
 
 
 def _sync_folder(folder: Path) -> None:

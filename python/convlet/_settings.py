@@ -40,7 +40,8 @@ def apply() -> None:
         ValueError: a variable with a value that is none.
     """
     _core.set_threads(thread_count())
-    _core.select_isa(os.environ.get("CONVLET_ISA") or None)
+    wanted = os.environ.get("CONVLET_ISA", "").encode("ascii", "backslashreplace").decode()
+    _core.select_isa(wanted or None)
 
 
 def thread_count() -> int:
@@ -52,14 +53,20 @@ def named_threads() -> int | None:
     """The number of threads that the environment asks for, if it does."""
     wanted = os.environ.get("CONVLET_THREADS")
     if wanted:
-        if not wanted.strip().isdecimal() or not 1 <= int(wanted) <= MOST_THREADS:
+        if not 1 <= _number(wanted) <= MOST_THREADS:
             raise ValueError(
                 f"CONVLET_THREADS: expected a number of threads in 1..{MOST_THREADS}, got {wanted!r}"
             )
         return int(wanted)
     # OpenMP's variable may be a list, a number for each level of nesting; other values are its own affair.
     outermost = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return int(outermost) if outermost.isdecimal() and 1 <= int(outermost) <= MOST_THREADS else None
+    return _number(outermost) if 1 <= _number(outermost) <= MOST_THREADS else None
+
+
+def _number(text: str) -> int:
+    """The whole number that a text of a few digits is, else -1."""
+    digits = text.strip()
+    return int(digits) if digits.isdecimal() and len(digits) < 20 else -1
 
 
 def usable_cpus() -> int:
@@ -131,7 +138,9 @@ def data_dirs() -> list[Path]:
     from pathlib import Path
 
     named = [
-        Path(folder).expanduser() for folder in os.environ.get("CONVLET_DATA", "").split(os.pathsep) if folder
+        Path(os.path.expanduser(folder))  # noqa: PTH111  (never raises)
+        for folder in os.environ.get("CONVLET_DATA", "").split(os.pathsep)
+        if folder
     ]
     return [*named, cache_dir()]
 

@@ -41,7 +41,7 @@ __all__ = [
 _VERSION = 1
 _NET, _RUN = "convlet net", "convlet checkpoint"
 _PREFIX = "net."  # of the weights in a checkpoint, beside the optimizer's state
-_CORRUPT = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
+_CORRUPT = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 _LAYERS: dict[str, type[Op]] = {layer.kind: layer for layer in LAYERS.values()}
 
 

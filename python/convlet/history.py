@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any
 from ._files import write_atomically
 from ._html import table
 
-__all__ = ["History", "Row"]
+__all__ = ["History", "Row", "row_from_dict"]
+
+_MISSING = {name: (type(None),) for name in ("test_loss", "test_accuracy")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +123,7 @@ class History(list[Row]):
         try:
             content = json.loads(Path(path).read_bytes())
             return cls(content["epochs"], content["config"], content["total_seconds"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{os.fspath(path)}: expected a history with config, epochs and total_seconds, got {error}"
             ) from error
@@ -131,8 +134,14 @@ def _three_digits(value: float | None) -> str:
 
 
 def row_from_dict(values: Mapping[str, Any]) -> Row:
-    """A :class:`Row` from its items, all of them and no other (``ValueError``)."""
+    """A :class:`Row` from its items, all of them and no other (``TypeError``, ``ValueError``)."""
     names = {field.name for field in fields(Row)}
-    if set(values) != names:
-        raise ValueError(f"a row with {', '.join(values)} instead of {', '.join(sorted(names))}")
+    if not isinstance(values, Mapping) or set(values) != names:
+        raise ValueError(f"a row {reprlib.repr(values)} instead of one with {', '.join(sorted(names))}")
+    for name, value in values.items():
+        kinds = (int,) if name == "epoch" else (int, float, *_MISSING.get(name, ()))
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise TypeError(f"a row with {name} {reprlib.repr(value)} instead of a number")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise ValueError(f"a row with {name} {reprlib.repr(value)}, which is no such number")
     return Row(**values)

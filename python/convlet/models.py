@@ -45,6 +45,9 @@ LAYERS: dict[str, type[Op]] = {
     )
 }
 """What a net in a file may consist of, by the names of the classes."""
+_MOST_PARTS = 20
+# A key like a.a.a.a; the parser's time grows with the square of the parts.
+_LONG_KEY = re.compile(rf"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{_MOST_PARTS}}}""")
 _INFERRED = {"Conv2d": "in_channels", "Linear": "in_features"}
 
 
@@ -170,9 +173,11 @@ def _tables(text: str, name: str) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
+    if _LONG_KEY.search(text):
+        raise ValueError(f"{name}: expected keys of one part, got one of more than {_MOST_PARTS}")
     try:
         tables: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (RecursionError, ValueError) as error:
         raise ValueError(f"{name}: expected TOML, got {error}") from error
     for key in tables:
         if key not in _KEYS:

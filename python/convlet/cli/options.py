@@ -70,7 +70,9 @@ def extent(_: click.Context, parameter: click.Parameter, value: str | None) -> t
     if value is None:
         return None
     words = value.lower().split("x")
-    if len(words) > 2 or not all(word.isdecimal() and 0 < int(word) <= LARGEST_SIDE for word in words):
+    if len(words) > 2 or not all(
+        word.isdecimal() and len(word) < 20 and 0 < int(word) <= LARGEST_SIDE for word in words
+    ):
         raise click.BadParameter(
             f"expected rows and columns like 32 or 32x48, got {value!r}", param=parameter
         )

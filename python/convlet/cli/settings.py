@@ -84,7 +84,7 @@ def resolve_again(given: Mapping[str, Any], checkpoint: Checkpoint, path: Path) 
     try:
         own = json.loads(checkpoint.notes[_KEY])
         settings = Settings(**{**own, "image_size": tuple(own.get("image_size", IMAGE_SIZE))})
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected a checkpoint by convlet train, got one by others") from error
     had = asdict(settings)
     changes = {name: value for name, value in given.items() if value is not None and value != had[name]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +16,7 @@ import click
 from .. import plots, recipes
 from ..sweeps import Result, Table
 from ..sweeps import sweep as run_sweep
-from ..sweeps.run import SETTINGS, read_settings
+from ..sweeps.run import MOST_JOBS, SETTINGS, read_settings
 from . import options
 from .data import data
 from .folders import new_folder
@@ -38,17 +38,21 @@ class _Numbers(click.ParamType[list[Any]]):
         if isinstance(value, list):
             return value
         try:
-            return list(itertools.chain.from_iterable(self._part(part) for part in str(value).split(",")))
+            numbers = itertools.chain.from_iterable(self._part(part) for part in str(value).split(","))
+            found = list(itertools.islice(numbers, MOST_JOBS + 1))
+            if len(found) > MOST_JOBS:
+                return self.fail(f"expected at most {MOST_JOBS:,} numbers, got more")
+            return found
         except ValueError:
             ranges = ", ranges as in 0-31," if self.kind is int else ""
             return self.fail(f"expected numbers{ranges} with commas between them, got {value!r}")
 
-    def _part(self, part: str) -> list[Any]:
+    def _part(self, part: str) -> Sequence[Any]:
         first, dash, last = part.partition("-")
         if self.kind is int and dash:
-            if int(last) < int(first) or int(last) - int(first) >= 1_000_000:
+            if int(last) < int(first):
                 raise ValueError(part)
-            return list(range(int(first), int(last) + 1))
+            return range(int(first), int(last) + 1)
         return [self.kind(part)]
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._arrays import as_array
-from .._files import write_atomically
+from .._files import LARGEST_RATIO, write_atomically
 
 __all__ = ["read_idx", "unpacked", "write_idx"]
 
@@ -29,7 +29,6 @@ _NAMES = ", ".join(str(dtype) for dtype in _CODES)
 
 _GZIP = b"\x1f\x8b"
 _CHUNK_BYTES = 1 << 20
-_LARGEST_RATIO = 1032  # of deflate: at best two bits stand for 258 bytes
 
 
 def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
@@ -51,7 +50,7 @@ def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
             content = unpacked(file)
             if content is file:
                 return _parse(file, file_bytes, f"{file_bytes}")
-            most_bytes = file_bytes * _LARGEST_RATIO
+            most_bytes = file_bytes * LARGEST_RATIO
             return _parse(content, most_bytes, f"at most {most_bytes} in {file_bytes} of gzip")
     except EOFError as error:
         raise ValueError(f"{os.fspath(path)}: truncated gzip data: its checksum is missing") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 _MODES = ("L", "RGB")
 _MOST_PIXELS = 1 << 26  # of one picture; a file of kilobytes can claim far more
+_ANY_FILE_PIXELS = 1 << 20  # that every file may claim; a larger picture needs a file to match
+_PIXELS_A_BYTE = 2731  # of GIF, which packs the most: 4096 equal pixels in twelve bits
+_BILEVEL_PIXELS_A_BYTE = 8 * 1032  # eight in a byte, and the bytes deflated
 
 
 class ImageFolder(Dataset):
@@ -94,34 +98,50 @@ def read_image(
     Raises:
         OSError: the file cannot be opened.
         TypeError: an argument of a wrong type.
-        ValueError: it is no such picture, or truncated, or corrupt, or claims more than 2**26 pixels; the
-            message names the file.
+        ValueError: it is no such picture, or truncated, or corrupt, or claims more than 2**26 pixels, or more
+            than 2**20 and than 2731 (8256 black and white ones) for each byte of the file; the message names
+            the file.
     """
     from PIL import Image, UnidentifiedImageError
 
     shape = None if size is None else _target("read_image", size)
     choice("read_image", "mode", mode, _MODES)
-    with Path(path).open("rb") as file, warnings.catch_warnings():
+    content, most = Path(path).read_bytes(), _MOST_PIXELS
+    with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            stored = Image.open(file, formats=_FORMATS)
-            if stored.width * stored.height > _MOST_PIXELS:
+            # From memory, since a file's read(n) takes memory for all n that a header claims.
+            stored = Image.open(io.BytesIO(content), formats=_FORMATS)
+            most = _most_pixels(len(content), stored.mode)
+            if stored.width * stored.height > most:
                 raise Image.DecompressionBombError(f"{stored.width}x{stored.height}")
             picture = _prepare(stored, mode)
         except UnidentifiedImageError:
             raise ValueError(f"{os.fspath(path)}: expected a picture of {', '.join(_FORMATS)}") from None
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise ValueError(
-                f"{os.fspath(path)}: expected a picture of at most {_MOST_PIXELS} pixels, got {error}"
+                f"{os.fspath(path)}: expected a picture of at most {most} pixels, got {error}"
             ) from error
         except MemoryError:
             raise
         except Exception as error:  # Pillow's decoders fail on bad data with errors of a dozen types
-            raise ValueError(f"{os.fspath(path)}: truncated or corrupt picture: {error}") from error
+            raise ValueError(
+                f"{os.fspath(path)}: truncated or corrupt picture: {_one_line(error)}"
+            ) from error
     if shape is not None:
         picture = picture.resize(shape[::-1], Image.Resampling.BILINEAR)
     pixels = np.asarray(picture, np.uint8)
     return np.array(pixels[None] if mode == "L" else pixels.transpose(2, 0, 1), order="C")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _most_pixels(file_bytes: int, mode: str) -> int:
+    """What a file of that size can hold, so that a header that lies costs no memory."""
+    a_byte = _BILEVEL_PIXELS_A_BYTE if mode == "1" else _PIXELS_A_BYTE
+    return min(_MOST_PIXELS, max(_ANY_FILE_PIXELS, a_byte * file_bytes))
 
 
 def has_parts(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing
@@ -18,6 +19,7 @@ from .._arrays import choice, flag, function, integer, real
 from .._files import check_folder, write_atomically
 from ..checkpoint import net_to_json
 from ..datasets import NAMES
+from ..history import row_from_dict
 from ..nn import Sequential
 from ..trainer import Data
 from . import arrays
@@ -25,9 +27,11 @@ from .job import Job, Result
 from .pool import by_executor, in_processes
 from .table import Table
 
-__all__ = ["SETTINGS", "read_settings", "sweep"]
+__all__ = ["MOST_JOBS", "SETTINGS", "read_result", "read_settings", "sweep"]
 
 SETTINGS = "sweep.json"
+MOST_JOBS = 100_000
+"""The nets of a sweep, each of which is a file."""
 _RUNS = "runs"
 _AXES = {"seed": "seeds", "lr": "lr", "batch_size": "batch_size"}
 """What the nets of a sweep differ in, and the argument that says it."""
@@ -146,6 +150,11 @@ def _jobs(
     for name, values in axes.items():
         if len(set(values)) != len(values) or not values:
             raise ValueError(f"sweep: expected {name} that differ, at least one, got {values}")
+    if len(numbers) * len(rates) * len(batches) > MOST_JOBS:
+        raise ValueError(
+            f"sweep: expected at most {MOST_JOBS:,} nets, got {len(numbers)} seeds x {len(rates)} "
+            f"learning rates x {len(batches)} batch sizes"
+        )
     return [
         Job(
             data=place,
@@ -188,7 +197,7 @@ def _kept(out: Path, jobs: Sequence[Job], resume: bool) -> dict[Job, Result]:
     kept = {}
     for job in jobs:
         file = out / _RUNS / f"{job.name}.json"
-        if file.exists() and (result := _read(file, job)).error is None:
+        if file.exists() and (result := read_result(file, job)).error is None:
             kept[job] = result
     return kept
 
@@ -204,8 +213,10 @@ def read_settings(path: Path) -> Mapping[str, Any]:
     """What a sweep was asked for, from its file (``ValueError``)."""
     try:
         settings = json.loads(path.read_bytes())
-        return dict(settings)
-    except (TypeError, ValueError) as error:
+        if not isinstance(settings, dict):
+            raise ValueError(f"JSON of the type {type(settings).__name__}")
+        return settings
+    except (RecursionError, ValueError) as error:
         raise ValueError(f"{path}: expected the settings of a sweep, got {error}") from error
 
 
@@ -214,11 +225,17 @@ def _keep(out: Path, result: Result) -> None:
     write_atomically(out / _RUNS / f"{result.job.name}.json", (json.dumps(content) + "\n").encode())
 
 
-def _read(path: Path, job: Job) -> Result:
+def read_result(path: Path, job: Job) -> Result:
+    """What a job has come to, from its file (``ValueError``)."""
     try:
         content = json.loads(path.read_bytes())
         if content["job"] != _settings_of(job):
             raise ValueError(f"one of {content['job']}")
-        return Result(job, list(content["epochs"]), float(content["seconds"]), content["error"])
-    except (KeyError, TypeError, ValueError) as error:
+        failure, rows = content["error"], [asdict(row_from_dict(row)) for row in content["epochs"]]
+        if failure is not None and not isinstance(failure, str):
+            raise ValueError(f"an error {reprlib.repr(failure)}")
+        if failure is None and (not rows or rows[-1]["test_accuracy"] is None):
+            raise ValueError("no test accuracy")
+        return Result(job, rows, float(content["seconds"]), failure)
+    except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected the result of {job.name}, got {error}") from error
