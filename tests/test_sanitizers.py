@@ -16,11 +16,12 @@ SCRIPT = (ROOT / "scripts/check_sanitizers.sh").read_text()
 OTHERS = """Direct leak of 32 byte(s) in 1 object(s) allocated from:
     #0 0x7f in __interceptor_malloc (/usr/lib/libasan.so.8+0xb89cf)
     #1 0x7f in PyThread_allocate_lock (/usr/lib/libpython3.11.so+0x1d3f5a)
+    #2 0x7f in take_core (/usr/lib/more_core.so+0x1)
 """
 OWN = """Indirect leak of 96 byte(s) in 2 object(s) allocated from:
     #0 0x7f in operator new(unsigned long) (/usr/lib/libasan.so.8+0xb89cf)
     #1 0x7f in convlet::Engine::prepare /src/engine.cpp:70
-    #2 0x7f in PyInit__core (/site/convlet/_core.cpython-311-x86_64-linux-gnu.so+0x51d3f)
+    #2 0x7f in PyInit__core (_core.cpython-311-x86_64-linux-gnu.so+0x51d3f)
 """
 
 
