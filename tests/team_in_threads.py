@@ -10,6 +10,8 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from slower import SLOWER
+
 T = TypeVar("T")
 
 
@@ -17,7 +19,7 @@ class Meeting:
     """Where the threads lay down what they bring."""
 
     def __init__(self, size: int) -> None:
-        self.barrier = threading.Barrier(size, timeout=30)
+        self.barrier = threading.Barrier(size, timeout=30 * SLOWER)
         self.brought: list[NDArray[Any]] = [np.empty(0)] * size
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from convlet import datasets
+from slower import SLOWER
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 CHAPTER = "11_the_chapter.py"  # has a test of its own
@@ -25,7 +26,7 @@ def run(name: str, *options: str, **environment: str) -> str:
     """What an example prints, on one thread; asserts are on and warnings are errors."""
     command = [sys.executable, "-W", "error", str(EXAMPLES / name), *options]
     settings = {**os.environ, "CONVLET_THREADS": "1", **environment}
-    done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=120 * SLOWER)
     assert done.returncode == 0, f"{name}:\n{done.stdout}{done.stderr}"
     return done.stdout
 

@@ -12,11 +12,14 @@ import pytest
 
 import convlet
 from convlet import _core
+from slower import SLOWER
 
 
 def run_python(program: str) -> str:
     """Run a program in a fresh interpreter; what it prints."""
-    outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    outcome = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60 * SLOWER
+    )
     assert outcome.returncode == 0, outcome.stderr
     return outcome.stdout.strip()
 

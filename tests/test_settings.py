@@ -10,12 +10,17 @@ from pathlib import Path
 import pytest
 
 from convlet import _core, _settings
+from slower import SLOWER
 
 
 def python(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     cleared = {name: value for name, value in os.environ.items() if not name.startswith(("CONVLET_", "OMP_"))}
     return subprocess.run(
-        [sys.executable, "-c", program], env=cleared | environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program],
+        env=cleared | environment,
+        capture_output=True,
+        text=True,
+        timeout=60 * SLOWER,
     )
 
 

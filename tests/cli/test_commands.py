@@ -12,6 +12,7 @@ import pytest
 from convlet import _core, datasets, nn
 from convlet.checkpoint import SavedNet, save_net, save_weights
 from convlet.cli import main
+from slower import SLOWER
 
 
 @pytest.fixture
@@ -193,7 +194,7 @@ def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_the_process_ends_with_the_status(arguments: list[str], status: int) -> None:
     outcome = subprocess.run(
-        [sys.executable, "-m", "convlet", *arguments], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "convlet", *arguments], capture_output=True, text=True, timeout=60 * SLOWER
     )
     assert outcome.returncode == status
     assert "Traceback" not in outcome.stderr
@@ -208,5 +209,7 @@ main(["info"])
 optional = ("matplotlib", "onnx", "PIL", "pooch", "requests", "rich", "safetensors")
 print([name for name in optional if name in sys.modules])
 """
-    outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    outcome = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60 * SLOWER
+    )
     assert outcome.stdout.splitlines()[-1] == "[]"

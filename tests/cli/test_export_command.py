@@ -13,6 +13,7 @@ import pytest
 from convlet import nn
 from convlet.checkpoint import SavedNet, save_net
 from convlet.cli import main
+from slower import SLOWER
 
 
 @pytest.fixture
@@ -87,6 +88,8 @@ sys.modules["onnx"] = None  # which makes its import fail
 from convlet.cli import main
 sys.exit(main(["export", {str(weights)!r}, "--onnx", {str(tmp_path / "net.onnx")!r}]))
 """
-    outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    outcome = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60 * SLOWER
+    )
     assert outcome.returncode == 1
     assert outcome.stderr == 'convlet: convlet.onnx: needs onnx; pip install "convlet[onnx]"\n'

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from convlet.datasets import Digits
+from slower import SLOWER
 
 
 def digest(dataset):
@@ -111,7 +112,7 @@ def test_ten_thousand_images_take_a_moment():
     Digits(size=1)  # the tables are made once
     begin = time.perf_counter()
     Digits(size=10_000)
-    assert time.perf_counter() - begin < 2  # 0.1 on the machine this was written on
+    assert time.perf_counter() - begin < 2 * SLOWER  # 0.1 on the machine this was written on
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import pytest
 
 from convlet.datasets import KMNIST, FashionMNIST, download, read_idx
 from mirrors import send, write
+from slower import SLOWER
 
 TRAIN = ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"]
 
@@ -224,7 +225,7 @@ def test_silent_mirrors_are_given_up_within_seconds(new_mirror, cache, published
     with pytest.raises(ConnectionError, match=r"timed out\), http://127.0.0.1:9/ \(not reachable\)"):
         FashionMNIST()
     done.set()
-    assert time.perf_counter() - begin < 5
+    assert time.perf_counter() - begin < 5 * SLOWER
 
 
 def test_resolver_that_never_answers_is_given_up_within_seconds(cache, published, monkeypatch):
@@ -239,7 +240,7 @@ def test_resolver_that_never_answers_is_given_up_within_seconds(cache, published
     ):
         FashionMNIST()
     done.set()
-    assert time.perf_counter() - begin < 5
+    assert time.perf_counter() - begin < 5 * SLOWER
 
 
 FETCH = """
@@ -251,7 +252,7 @@ fetch("set", Path(sys.argv[1]), {sys.argv[3]: sys.argv[4]}, [sys.argv[2]])
 
 
 def test_processes_that_fetch_at_once_leave_one_whole_file(new_mirror, tmp_path, published):
-    together = threading.Barrier(3, timeout=20)
+    together = threading.Barrier(3, timeout=20 * SLOWER)
     mirror = new_mirror()
 
     def slowly(handler):
@@ -269,7 +270,7 @@ def test_processes_that_fetch_at_once_leave_one_whole_file(new_mirror, tmp_path,
         FashionMNIST.digests[TRAIN[0]],
     ]
     processes = [subprocess.Popen(command) for _ in range(3)]
-    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert [process.wait(60 * SLOWER) for process in processes] == [0, 0, 0]
     assert len(mirror.asked) == 3
     assert TRAIN[0] in names(tmp_path)
     assert not [name for name in names(tmp_path) if name.endswith(".tmp")]

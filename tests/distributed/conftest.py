@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mpi_launch import Launch, Outcome, environment, mpiexec_path
+from slower import SLOWER
 from small_mnist import write_small_mnist
 
 
@@ -34,7 +35,9 @@ def launch(mpiexec: list[str]) -> Launch:
         if parts:
             command = [*mpiexec, *parts[0], *(word for part in parts[1:] for word in (":", *part))]
         begin = time.monotonic()
-        done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=seconds)
+        done = subprocess.run(
+            command, env=environment(), capture_output=True, text=True, timeout=seconds * SLOWER
+        )
         return Outcome(done.returncode, done.stdout, done.stderr, time.monotonic() - begin)
 
     return run

@@ -13,6 +13,7 @@ import pytest
 
 import team_runs as cases
 from mpi_launch import PROGRAM, environment
+from slower import SLOWER
 from tolerances import assert_same_bits_by_name
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -38,7 +39,9 @@ def test_ranks_on_two_hosts_have_the_bits_of_one_process(
     try:
         with module.Network(1000.0, delay) as hosts:
             command = hosts.mpiexec(mpiexec[0], [*program, "exact=1", "epochs=2"])
-            done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
+            done = subprocess.run(
+                command, env=environment(), capture_output=True, text=True, timeout=60 * SLOWER
+            )
     except module.UnavailableError as error:
         pytest.skip(str(error))
     assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from convlet.cli import main
+from slower import SLOWER
 
 SWEEP = [sys.executable, "-m", "convlet", "sweep"]
 SHORT = ["--train-size", "200", "--epochs", "1"]
@@ -27,12 +28,12 @@ def stopped(out: Path, how: signal.Signals) -> tuple[int, str, float]:
     """Stop a sweep of 16 nets when two are done; its status, what it said, and its seconds after that."""
     command = [*SWEEP, "--seeds", "0-7", "--lr", "0.3,0.9", "--workers", "2", *SHORT, "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 60 * SLOWER
         while len(list(out.glob("runs/*.json"))) < 2 and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(how)
         sent = time.monotonic()
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=60 * SLOWER)
     return process.returncode, told, time.monotonic() - sent
 
 
@@ -46,7 +47,7 @@ def test_a_stopped_sweep_goes_on_and_ends_with_table_and_picture(
     if how == signal.SIGINT:
         assert status == 130
         assert told.strip() == f"interrupted; to go on: convlet sweep --resume --out {out}"
-        assert seconds < 5
+        assert seconds < 5 * SLOWER
     before = results(out)
     assert 2 <= len(before) < 16
     assert main(["sweep", "--resume", "--out", str(out), "--workers", "2"]) == 0

@@ -19,6 +19,7 @@ import convlet
 from convlet import Trainer, datasets, nn, optim
 from convlet.sweeps import Job, Result, pool
 from convlet.sweeps.job import run_job
+from slower import SLOWER
 from sweep_jobs import dies_with_seed_1
 
 LONE = np.zeros((2, 1, 28, 28), np.uint8), np.zeros(3, np.int64)
@@ -174,7 +175,7 @@ def test_bad_arguments_are_told(arguments: dict[str, Any], error: type[Exception
 def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("import convlet\nconvlet.sweep('digits', [0], train_size=50, epochs=1, workers=1)\n")
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60 * SLOWER)
     assert done.returncode == 1
     assert 'under `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
 
@@ -206,11 +207,11 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
         "    convlet.sweep('digits', range(4), epochs=20, train_size=100, workers=2, on_result=kill)\n"
     )
     with (tmp_path / "pids").open("w") as log:
-        done = subprocess.run([sys.executable, str(script)], stdout=log, timeout=120)
+        done = subprocess.run([sys.executable, str(script)], stdout=log, timeout=120 * SLOWER)
     assert done.returncode == -signal.SIGKILL
     pids = [int(word) for word in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 2
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 5 * SLOWER
     while any(map(runs, pids)):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from convlet import functional
+from slower import SLOWER
 
 PARALLEL_CALL = """
 import numpy as np
@@ -26,7 +27,7 @@ assert call() == expected
 
 def run_python(program: str) -> None:
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PARALLEL_CALL + program]
-    outcome = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    outcome = subprocess.run(command, capture_output=True, text=True, timeout=60 * SLOWER)
     assert (outcome.returncode, outcome.stderr) == (0, "")
 
 

@@ -15,6 +15,7 @@ import pytest
 from convlet import Augment, Trainer, _core, nn, optim
 from convlet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from convlet.history import Row
+from slower import SLOWER
 from tolerances import assert_same_bits, assert_same_bits_by_name
 
 RNG = np.random.default_rng(0)
@@ -172,7 +173,7 @@ def test_ctrl_c_stops_within_a_fifth_of_a_second_and_resumes() -> None:
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         fit(trainer, epochs=10_000)
-    assert time.monotonic() - sent[0] < 0.2
+    assert time.monotonic() - sent[0] < 0.2 * SLOWER
     timer.join()
     done = trainer.optimizer.steps_done
     assert done > 0
