@@ -29,6 +29,15 @@ def test_the_table_has_a_line_an_epoch_also_of_a_run_that_went_on(
     assert rows[0]["test_loss"] == ""
 
 
+def test_a_run_that_goes_on_writes_the_row_that_a_kill_left_unwritten(
+    train: Any, trainer_of: Any, tmp_path: Path
+) -> None:
+    path, first, second = tmp_path / "run.csv", trainer_of(), trainer_of()
+    first.fit(train, epochs=2)
+    second.fit(train, epochs=2, resume=first.checkpoint(), callbacks=[CSVLogger(path)])
+    assert len(path.read_text().splitlines()) == 3
+
+
 def test_a_folder_that_cannot_be_made_is_told_before_the_training(
     train: Any, trainer_of: Any, tmp_path: Path
 ) -> None:
