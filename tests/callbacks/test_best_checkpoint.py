@@ -55,7 +55,7 @@ def test_a_disk_that_fills_up_leaves_the_previous_file_and_the_history(
 def test_a_run_that_goes_on_writes_the_best_epoch_that_a_kill_left_unwritten(
     train: Any, trainer_of: Any, tmp_path: Path
 ) -> None:
-    path, first, second = tmp_path / "best.safetensors", trainer_of(), trainer_of()
+    path, first, second = tmp_path / "best.safetensors", trainer_of(0.02), trainer_of(0.02)
     first.fit(train, epochs=1, callbacks=[BestCheckpoint(path, "train_loss")])
     first.fit(train, epochs=2, resume=first.checkpoint())  # killed before the callback's turn
     assert load_checkpoint(path).epoch == 1

@@ -8,7 +8,6 @@ training must go on from there to the same bits as one that nobody has killed: w
 from __future__ import annotations
 
 import argparse
-import itertools
 import random
 import shutil
 import signal
@@ -92,13 +91,19 @@ def run(kills: int, seed: int, work: Path) -> Counter[str]:
     """All kills, through the variants and moments in turn; how many of what there were."""
     chance, counts = random.Random(seed), Counter[str]()
     wholes = {variant: reference(variant, work / str(n)) for n, variant in enumerate(VARIANTS)}
-    turns = itertools.cycle(itertools.product(MOMENTS, VARIANTS))
-    for number, (moment, variant) in enumerate(itertools.islice(turns, kills), start=1):
+    for number in range(kills):
+        moment, variant = _turn(number)
         place = work / str(list(VARIANTS).index(variant))
         counts += check_kill(moment, variant, place, wholes[variant], chance)
-        if number % 20 == 0:
-            print(f"{number} of {kills}", flush=True)
+        if number % 20 == 19:
+            print(f"{number + 1} of {kills}", flush=True)
     return counts
+
+
+def _turn(number: int) -> tuple[str, str]:
+    """Every moment and every variant within three kills, every pair within nine."""
+    variants = list(VARIANTS)
+    return MOMENTS[number % len(MOMENTS)], variants[(number + number // len(MOMENTS)) % len(variants)]
 
 
 def main() -> int:

@@ -44,8 +44,10 @@ class TensorBoardLogger(Callback):
         self._writer: Any = None
 
     def on_start(self, trainer: Trainer) -> None:
-        """Open a file."""
+        """Open a file; the last row of a run that goes on may yet have to be written."""
         self._writer = self._new_writer(self.folder, write_to_disk=True)
+        if trainer.history:
+            self.on_epoch(trainer.history[-1], trainer)
 
     def on_epoch(self, row: Row, trainer: Trainer) -> None:
         """Write the row, so that it can be seen at once."""
