@@ -71,6 +71,12 @@ class RunFolder:
         raise OSError(failure.errno, f"{told(failure)}; nor can anything be written in {places}")
 
 
+    def check(self, what: str) -> None:
+        """Raise an ``OSError`` that says where something is, if not in the folder that was asked for."""
+        if self.failure is not None:
+            raise OSError(self.failure.errno, f"{told(self.failure)}; {what} is in {self.path} instead")
+
+
 def _places() -> Iterator[Path]:
     """The disk for temporary files, the user's, this folder's, and memory."""
     for place in (tempfile.gettempdir, Path.home, Path.cwd, lambda: "/dev/shm"):

@@ -222,5 +222,4 @@ def _finish(
     except (ImportError, OSError) as error:
         output.say(f"no curves.png: {told(error)}")
     output.say(f"{history.total_seconds:.1f} s; {', '.join(names)} in {files.path}")
-    if files.failure is not None:
-        raise OSError(files.failure.errno, f"{told(files.failure)}; the run is in {files.path} instead")
+    files.check("the run")
