@@ -30,8 +30,8 @@ __all__ = [
 
 _MAX_HEADER_BYTES = 100_000_000  # the reference reader's own limit
 _METADATA = "__metadata__"  # safetensors' name for it, and ours in .npz
-# A folder on some network file systems cannot be synchronised, nor one that may be written to but not read; the
-# file in it is whole all the same.
+# A folder on some network file systems cannot be synchronised, nor one that may be written to but not read;
+# the file in it is whole all the same.
 _NO_FOLDER_SYNC = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 _TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.convlet\.tmp")
 _ABANDONED_SECONDS = 3600.0  # no file takes as long to write
@@ -46,7 +46,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     The bytes go to a temporary file in the same folder, to the disk, and then under the name, and the
     folder's entry to the disk as well. Whatever fails, the previous file stays and the temporary one
     goes; the ``OSError`` says in one sentence what could not be written and why. Only a process that is
-    killed leaves its temporary file, ``.<12 hexadecimal digits>.convlet.tmp``; :func:`check_folder` removes it.
+    killed leaves its temporary file, ``.<12 hexadecimal digits>.convlet.tmp``, which :func:`check_folder`
+    removes.
     """
     target = Path(os.path.realpath(path))  # a link keeps pointing where it did
     temporary = _temporary(target.parent)

@@ -66,6 +66,22 @@ def test_tensorboard_finds_every_figure_of_every_epoch(train: Any, trainer_of: A
     assert len(found) == 3 * 5
 
 
+def test_tensorboards_full_disk_is_named_and_the_history_stays(
+    train: Any, trainer_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = pytest.importorskip("tensorboardX.event_file_writer")
+
+    def full(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    trainer, flush = trainer_of(), writer.EventFileWriter.flush
+    monkeypatch.setattr(writer.EventFileWriter, "flush", full)
+    with pytest.raises(OSError, match=r"cannot write to .*board: No space left on device"):
+        trainer.fit(train, 0.25, epochs=3, callbacks=[TensorBoardLogger(tmp_path / "board")])
+    monkeypatch.setattr(writer.EventFileWriter, "flush", flush)
+    assert len(trainer.history) == 1
+
+
 def test_without_tensorboard_a_sentence_says_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,9 +1,8 @@
 """Makes each file call of each writer fail, or the process die at it: `python -m tests.faults.calls`.
 
-For the n-th call of a save, n = 1, 2, ... until the save ends without reaching it: no space left, an input/output
-error, once or from then on, a write that writes half, the process killed before or after the call. Every file then
-has its old content or its new one, to the byte, an error is an `OSError` that names the file, and the same process
-can save again.
+For each of the calls of a save: no space left, an input/output error, once or from then on, a write that writes
+half, the process killed before or after the call. Every file then has its old content or its new one, to the
+byte, an error is an `OSError` that names the file, and the same process can save again.
 """
 
 from __future__ import annotations
@@ -83,7 +82,9 @@ class Case:
             assert attempt_in_child(lambda: self._save(fault, error, call)) == signal.SIGKILL
         else:
             self._check_error(fault, error, call)
-            assert fault is Fault.FAILS_FROM_NOW_ON or not temporaries(self.folder), "a temporary file is left"
+            assert fault is Fault.FAILS_FROM_NOW_ON or not temporaries(self.folder), (
+                "a temporary file is left"
+            )
         self._check_files()
         self.writer.write(self.folder, True)
         self._check_names(self.after)

@@ -74,5 +74,3 @@ def attempt_in_child(work: Callable[[], object]) -> int:
         return os.WTERMSIG(status)
     assert os.WEXITSTATUS(status) == 0, "the child failed, and was not killed"
     return 0
-
-

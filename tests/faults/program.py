@@ -1,6 +1,6 @@
 """A training with all that is random, by the library: `program.py FOLDER EPOCHS` begins, or goes on.
 
-Momentum, a schedule, dropout and augmentation; what it keeps in FOLDER has the names that `convlet train` uses.
+Momentum, a schedule, dropout and augmentation; what it keeps in FOLDER is named as by `convlet train`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`convlet train` on disks that are full, fill up, or cannot be written to: what is told, and what is kept."""
+"""`convlet train` on disks that are full, fill up, or are read-only: what is told, and what is kept."""
 
 from __future__ import annotations
 

@@ -19,7 +19,10 @@ from faults.injector import compiled, environment
 from promptness import ATTEMPTS, WITHIN_SECONDS, assert_prompt
 from small_mnist import write_small_mnist
 
-CTRL_C = (130, -signal.SIGINT)  # the second is that of an interpreter hit on its way out; a shell says 130 for both
+CTRL_C = (
+    130,
+    -signal.SIGINT,
+)  # the second is that of an interpreter hit on its way out; a shell says 130 for both
 TRAIN = """
 import sys
 sys.modules["matplotlib"] = None

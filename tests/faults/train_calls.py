@@ -1,7 +1,7 @@
 """Makes each file call of a whole `convlet train` fail in turn: `python -m tests.faults.train_calls`.
 
-Whatever fails once training has begun, weights, history and checkpoint of the whole run are there in the end: in the
-folder that was asked for with status 0, or in another one, which a line names, with status 1.
+Whatever fails once training has begun, weights, history and checkpoint of the whole run are there in the end:
+in the folder that was asked for with status 0, or in another one, which a line names, with status 1.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from tests.small_mnist import write_small_mnist
+
 from convlet.checkpoint import load_checkpoint
 from convlet.cli import main as convlet
 from convlet.history import History
-from tests.small_mnist import write_small_mnist
 
 from .calls import NO_COMPILER, temporaries
 from .injector import Fault, begin, compiled, end, environment, loaded
 
 EPOCHS = 2
-FAULTS = [(fault, error) for fault in (Fault.FAILS, Fault.FAILS_FROM_NOW_ON) for error in (errno.ENOSPC, errno.EIO)]
+FAULTS = [
+    (fault, error) for fault in (Fault.FAILS, Fault.FAILS_FROM_NOW_ON) for error in (errno.ENOSPC, errno.EIO)
+]
 
 
 def train(work: Path, fault: Fault = Fault.NONE, error: int = 0, call: int = 0) -> tuple[int, str, list[str]]:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.small_mnist import write_small_mnist
 
 from convlet.checkpoint import Checkpoint, load_checkpoint, load_net, load_weights
 from convlet.history import History
-from tests.small_mnist import write_small_mnist
 
 from .watch import CREATED, RENAMED, watched
 
@@ -26,8 +26,7 @@ _WEIGHTS = "weights.safetensors"
 _LONGEST_SECONDS = 300.0
 # `convlet` itself, but for its curves: they are drawn last, take longer than all else, and tell nothing new.
 _COMMAND = (
-    "import sys; sys.modules['matplotlib'] = None; "
-    "from convlet.cli import main; sys.exit(main(sys.argv[1:]))"
+    "import sys; sys.modules['matplotlib'] = None; from convlet.cli import main; sys.exit(main(sys.argv[1:]))"
 )
 _DROPPING = """
 initialize = "kaiming_uniform"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.mirrors import Mirror
 
 from convlet import Trainer, nn, optim
 from convlet.callbacks import BestCheckpoint, CSVLogger
@@ -25,7 +26,6 @@ from convlet.history import History
 from convlet.plots.canvas import blank, saved
 from convlet.sweeps import Result, Table, sweep
 from convlet.sweeps.job import Job
-from tests.mirrors import Mirror
 
 __all__ = ["Writer", "writers"]
 
@@ -108,7 +108,7 @@ def _load_onnx(path: Path) -> None:
 class Inline(Executor):
     """Does the work at once."""
 
-    def submit(self, work: Callable[..., Any], /, *given: Any, **options: Any) -> Future[Any]:  # noqa: D102
+    def submit(self, work: Callable[..., Any], /, *given: Any, **options: Any) -> Future[Any]:
         future: Future[Any] = Future()
         future.set_result(work(*given, **options))
         return future
@@ -153,7 +153,9 @@ def writers() -> Iterator[dict[str, Writer]]:
     arrays = {f"{part}.gz": np.full((5, 28, 28), n, np.uint8) for n, part in enumerate(("images", "labels"))}
     for name, array in arrays.items():
         mirror.files[name] = gzip.compress(array.tobytes(), mtime=0)
-    digests = {name: f"sha256:{hashlib.sha256(array.tobytes()).hexdigest()}" for name, array in arrays.items()}
+    digests = {
+        name: f"sha256:{hashlib.sha256(array.tobytes()).hexdigest()}" for name, array in arrays.items()
+    }
 
     def download(folder: Path, new: bool) -> None:
         if new:

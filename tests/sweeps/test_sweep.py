@@ -242,7 +242,10 @@ def test_a_disk_that_stays_full_is_told_and_the_table_has_all_results(
     def on_result(result: Result) -> None:
         full[0] = True
 
-    with ThreadPoolExecutor(1) as executor, pytest.warns(RuntimeWarning, match="what became of 2 nets") as told:
+    with (
+        ThreadPoolExecutor(1) as executor,
+        pytest.warns(RuntimeWarning, match="what became of 2 nets") as told,
+    ):
         table = convlet.sweep(
             "digits", [0, 1, 2], 0.1, 64, out=tmp_path, executor=executor, on_result=on_result, **SMALL
         )

@@ -44,7 +44,7 @@ class RunFolder:
             print(f"convlet: {told(error)}; the training goes on", file=sys.stderr, flush=True)
 
     def keep(self, write: Callable[[Path], object]) -> None:
-        """Write what must not be lost into the folder, else into a new one where temporary files go, and so on.
+        """Write what must not be lost into the folder, else into a new one where there is room.
 
         Args:
             write: what writes files into a folder, all that :attr:`path` is to have from then on.
@@ -69,7 +69,6 @@ class RunFolder:
                 return
         places = ", ".join(map(str, _places()))
         raise OSError(failure.errno, f"{told(failure)}; nor can anything be written in {places}")
-
 
     def check(self, what: str) -> None:
         """Raise an ``OSError`` that says where something is, if not in the folder that was asked for."""

@@ -109,7 +109,9 @@ def _run(
     left = [job for job in jobs if job not in kept]
     unkept: list[Result] = []
     try:
-        with closing(in_processes(left, count) if executor is None else by_executor(left, executor)) as results:
+        with closing(
+            in_processes(left, count) if executor is None else by_executor(left, executor)
+        ) as results:
             for result in results:
                 if out is not None and _failure(Path(out), result):
                     unkept.append(result)  # the nets to come are worth more than an early end
