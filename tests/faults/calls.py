@@ -1,8 +1,8 @@
 """Makes each file call of each writer fail, or the process die at it: `python -m tests.faults.calls`.
 
-For each of the calls of a save: no space left, an input/output error, once or from then on, a write that writes
-half, the process killed before or after the call. Every file then has its old content or its new one, to the
-byte, an error is an `OSError` that names the file, and the same process can save again.
+For each call of a save: no space left, an input/output error, once or from then on, a write that writes half,
+the process killed before or after it. Every file then has its old content or its new one, to the byte, an
+error is an `OSError` that names the file, and the same process can save again.
 """
 
 from __future__ import annotations
@@ -97,11 +97,14 @@ class Case:
             end()
 
     def _check_error(self, fault: Fault, error: int, call: int) -> None:
+        told = ""
         try:
             self._save(fault, error, call)
         except (OSError, RuntimeWarning) as raised:
-            assert os.strerror(error) in str(raised), raised
-            assert str(self.folder) in str(raised), f"the error names no file: {raised}"
+            told = str(raised)
+        if told:
+            assert os.strerror(error) in told, told
+            assert str(self.folder) in told, f"the error names no file: {told}"
         else:
             # A folder that is there need not be made.
             harmless = fault is Fault.SHORT or self.calls[call - 1] == "mkdir"

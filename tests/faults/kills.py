@@ -1,8 +1,8 @@
 """Kills trainings at random moments: `python -m tests.faults.kills --kills 300 --seed 0`.
 
-Each training is killed by SIGKILL after its first checkpoint, in turn at a moment that is uniform over the rest
-of the run, within one of its saves, or shortly after Ctrl-C. Then every file in its folder must be whole, and
-the training must go on from there to the same bits as one that nobody has killed: weights, optimizer, history.
+Each is killed by SIGKILL after its first checkpoint, in turn at a moment that is uniform over the rest of the
+run, within one of its saves, or shortly after Ctrl-C. Then every file in its folder must be whole, and the
+training must go on from there to the same bits as one that nobody has killed: weights, optimizer, history.
 """
 
 from __future__ import annotations
