@@ -9,8 +9,10 @@ import json
 import lzma
 import math
 import os
+import re
 import secrets
 import struct
+import time
 import tokenize
 import zipfile
 import zlib
@@ -34,8 +36,12 @@ __all__ = [
 
 _MAX_HEADER_BYTES = 100_000_000  # the reference reader's own limit
 _METADATA = "__metadata__"  # safetensors' name for it, and ours in .npz
-# A folder on some network file systems cannot be synchronised; the file in it is whole all the same.
-_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
+# A folder on some network file systems cannot be synchronised, nor one that may be written to but not read;
+# the file in it is whole all the same.
+_NO_FOLDER_SYNC = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
+_TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.convlet\.tmp")
+_ABANDONED_SECONDS = 3600.0  # no file takes as long to write
+_PROBE_BYTES = 4096  # what any file takes on the disk: an empty one fits on a full disk too
 
 # Whatever zipfile, the unpackers and NumPy raise over bytes that are no such file, or an encrypted one.
 _NOT_NPZ = (
@@ -64,36 +70,66 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
     The bytes go to a temporary file in the same folder, to the disk, and then under the name, and the
     folder's entry to the disk as well. Whatever fails, the previous file stays and the temporary one
-    goes; the ``OSError`` says in one sentence what could not be written and why.
+    goes; the ``OSError`` says in one sentence what could not be written and why. Only a process that is
+    killed leaves its temporary file, ``.<12 hexadecimal digits>.convlet.tmp``, which :func:`check_folder`
+    removes.
     """
     target = Path(os.path.realpath(path))  # a link keeps pointing where it did
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    temporary = _temporary(target.parent)
     try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+        with _removed_on_error(temporary):
+            _write_new(temporary, data)
             temporary.replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
         _sync_folder(target.parent)
     except OSError as error:
         raise _cannot("write", path, error) from error
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:
-    """Make ``folder`` if need be, and prove that a file can be written there (else ``OSError``)."""
-    probe = Path(folder) / f".{secrets.token_hex(6)}.tmp"
+    """Make ``folder`` if need be, and prove that a file can be written there (else ``OSError``).
+
+    Temporary files of :func:`write_atomically` that are an hour old, whose process must be dead, go.
+    """
+    probe = _temporary(Path(folder))
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        with probe.open("xb"):
-            pass
-        probe.unlink()
+        with _removed_on_error(probe):
+            _write_new(probe, bytes(_PROBE_BYTES))
+            probe.unlink()
+        _remove_abandoned(Path(folder))
     except OSError as error:
         raise _cannot("write to", folder, error) from error
+
+
+def _temporary(folder: Path) -> Path:
+    return folder / f".{secrets.token_hex(6)}.convlet.tmp"
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """A new file that has reached the disk."""
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _removed_on_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
+
+
+def _remove_abandoned(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # a folder that cannot be read can be written to all the same
+        for path in folder.iterdir():
+            if _TEMPORARY.fullmatch(path.name):
+                with contextlib.suppress(OSError):  # gone already, or not ours to remove
+                    if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                        path.unlink()
 
 
 def save_weights(
@@ -255,14 +291,15 @@ def _read_npy(name: str, member: IO[bytes], member_bytes: int) -> np.ndarray[Any
 def _sync_folder(folder: Path) -> None:
     if os.name == "nt":  # folders cannot be opened there; the rename is journalled
         return
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         if error.errno not in _NO_FOLDER_SYNC:
             raise
-    finally:
-        os.close(descriptor)
 
 
 def _cannot(verb: str, path: str | os.PathLike[str], error: OSError) -> OSError:

@@ -44,12 +44,25 @@ def test_a_disk_that_fills_up_leaves_the_previous_file_and_the_history(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left"):
         trainer.fit(train, epochs=2, callbacks=[BestCheckpoint(path, "train_loss")])
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
     assert len(trainer.history) == 1
+
+
+def test_a_run_that_goes_on_writes_the_best_epoch_that_a_kill_left_unwritten(
+    train: Any, trainer_of: Any, tmp_path: Path
+) -> None:
+    path, first, second = tmp_path / "best.safetensors", trainer_of(0.02), trainer_of(0.02)
+    first.fit(train, epochs=1, callbacks=[BestCheckpoint(path, "train_loss")])
+    first.fit(train, epochs=2, resume=first.checkpoint())  # killed before the callback's turn
+    assert load_checkpoint(path).epoch == 1
+    best = BestCheckpoint(path, "train_loss")
+    second.fit(train, epochs=2, resume=first.checkpoint(), callbacks=[best])
+    assert load_checkpoint(path).epoch == best.best_epoch == 2
+    assert_same_bits_by_name(load_net(path).net.parameters(), first.net.parameters())
 
 
 def test_classes_that_are_not_those_of_the_net_are_refused(

@@ -29,6 +29,15 @@ def test_the_table_has_a_line_an_epoch_also_of_a_run_that_went_on(
     assert rows[0]["test_loss"] == ""
 
 
+def test_a_run_that_goes_on_writes_the_row_that_a_kill_left_unwritten(
+    train: Any, trainer_of: Any, tmp_path: Path
+) -> None:
+    path, first, second = tmp_path / "run.csv", trainer_of(), trainer_of()
+    first.fit(train, epochs=2)
+    second.fit(train, epochs=2, resume=first.checkpoint(), callbacks=[CSVLogger(path)])
+    assert len(path.read_text().splitlines()) == 3
+
+
 def test_a_folder_that_cannot_be_made_is_told_before_the_training(
     train: Any, trainer_of: Any, tmp_path: Path
 ) -> None:
@@ -55,6 +64,22 @@ def test_tensorboard_finds_every_figure_of_every_epoch(train: Any, trainer_of: A
         for tag, figure in (("loss/train", row.train_loss), ("accuracy/test", row.test_accuracy)):
             assert found[tag, row.epoch] == pytest.approx(figure)
     assert len(found) == 3 * 5
+
+
+def test_tensorboards_full_disk_is_named_and_the_history_stays(
+    train: Any, trainer_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = pytest.importorskip("tensorboardX.event_file_writer")
+
+    def full(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    trainer, flush = trainer_of(), writer.EventFileWriter.flush
+    monkeypatch.setattr(writer.EventFileWriter, "flush", full)
+    with pytest.raises(OSError, match=r"cannot write to .*board: No space left on device"):
+        trainer.fit(train, 0.25, epochs=3, callbacks=[TensorBoardLogger(tmp_path / "board")])
+    monkeypatch.setattr(writer.EventFileWriter, "flush", flush)
+    assert len(trainer.history) == 1
 
 
 def test_without_tensorboard_a_sentence_says_what_is_missing(

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from convlet.cli.progress import display
+from convlet.cli.progress import Output, display
 from convlet.history import Row
 from convlet.trainer import Progress
 
@@ -25,7 +25,7 @@ def shown(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "60")  # narrower than the line of an epoch
     monkeypatch.setattr("sys.stdout", stream)
-    with display(epochs=3, images=1000) as run:
+    with display(epochs=3, images=1000, output=Output()) as run:
         run.on_progress(HALFWAY)
         run.on_epoch(ROW)
     return stream.getvalue()

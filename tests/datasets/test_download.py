@@ -277,6 +277,32 @@ def test_processes_that_fetch_at_once_leave_one_whole_file(new_mirror, tmp_path,
     assert read_idx(tmp_path / TRAIN[0]).shape == (12, 28, 28)
 
 
+def test_process_that_is_killed_halfway_leaves_nothing_and_the_next_fetches_the_file(
+    new_mirror, tmp_path, published
+):
+    halfway, done = threading.Event(), threading.Event()
+    content = published[TRAIN[0]]
+
+    def stall(handler):
+        send(handler, content[: len(content) // 2], promised_bytes=len(content))
+        halfway.set()
+        done.wait(20)
+
+    mirror = new_mirror()
+    mirror.answer = stall
+    digest = FashionMNIST.digests[TRAIN[0]]
+    command = [sys.executable, "-c", FETCH, str(tmp_path / "data"), mirror.address, TRAIN[0], digest]
+    with subprocess.Popen(command) as process:
+        assert halfway.wait(20)
+        process.kill()
+    done.set()
+    assert names(tmp_path / "data") == []
+    mirror.answer, mirror.files = None, published
+    subprocess.run(command, check=True)
+    assert names(tmp_path / "data") == TRAIN[:1]
+    assert (tmp_path / "data" / TRAIN[0]).read_bytes() == content
+
+
 def test_data_set_that_is_there_loads_no_download_library(tmp_path, excerpt):
     write(tmp_path, excerpt)
     script = (

@@ -13,10 +13,10 @@ import pytest
 
 from engine_run import CROSS_ENTROPY, SGD, EngineRun
 from networks import LENET
-from slower import SLOWER
+from promptness import assert_prompt
 from tolerances import assert_same_bits
 
-AFTER_SECONDS, WITHIN_SECONDS = 0.1, 0.2 * SLOWER
+AFTER_SECONDS = 0.1
 IMAGES, LABELS = LENET.data(512)
 LONG = np.resize(np.arange(512), 4_000_000)
 ONE_STEP = LONG[:100_000]  # all at once: a second of work, and some 5 kB an image to remember
@@ -53,7 +53,6 @@ def run_with_momentum(threads: int = 1) -> EngineRun:
 def test_training_stops_between_steps_and_can_be_repeated(threads: int):
     run = run_with_momentum(threads)
     seconds = interrupted(lambda: run.train(IMAGES, LABELS, 64, 0.01, LONG), lambda: run.totals[0] > 0)
-    assert seconds < WITHIN_SECONDS
     steps = int(run.totals[0])
     assert 0 < steps < len(LONG) // 64
     assert run.totals[1] == 64 * steps
@@ -62,15 +61,16 @@ def test_training_stops_between_steps_and_can_be_repeated(threads: int):
     assert_same_bits(run.parameters, again.parameters)
     assert_same_bits(run.state, again.state)
     assert_same_bits(run.totals, again.totals)
+    assert_prompt(seconds)
 
 
 def test_a_step_of_a_hundred_thousand_images_is_abandoned_without_trace(threads: int):
     run, before = run_with_momentum(threads), run_with_momentum()
     seconds = interrupted(lambda: run.train(IMAGES, LABELS, len(ONE_STEP), 0.01, ONE_STEP))
-    assert seconds < WITHIN_SECONDS
     assert not run.totals.any()
     assert_same_bits(run.parameters, before.parameters)
     assert_same_bits(run.state, before.state)
+    assert_prompt(seconds)
 
 
 def test_training_goes_on_after_an_interrupt():
@@ -93,4 +93,4 @@ def test_other_long_calls_stop_too(what: str):
             run.parameters, images, labels, CROSS_ENTROPY, gradients
         ),
     }
-    assert interrupted(calls[what]) < WITHIN_SECONDS
+    assert_prompt(interrupted(calls[what]))

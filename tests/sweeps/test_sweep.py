@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -215,3 +216,53 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
     while any(map(runs, pids)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_disk_that_is_full_for_a_while_loses_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = disk(monkeypatch)
+
+    def on_result(result: Result) -> None:
+        full[0] = result.job.seed == 0  # before the result of seed 1 is written
+
+    with ThreadPoolExecutor(1) as executor:
+        table = convlet.sweep(
+            "digits", [0, 1, 2], 0.1, 64, out=tmp_path, executor=executor, on_result=on_result, **SMALL
+        )
+    assert len(list((tmp_path / "runs").iterdir())) == 3
+    again = convlet.sweep("digits", [0, 1, 2], 0.1, 64, out=tmp_path, resume=True, workers=1, **SMALL)
+    assert again.results == table.results
+
+
+def test_a_disk_that_stays_full_is_told_and_the_table_has_all_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = disk(monkeypatch)
+
+    def on_result(result: Result) -> None:
+        full[0] = True
+
+    with (
+        ThreadPoolExecutor(1) as executor,
+        pytest.warns(RuntimeWarning, match="what became of 2 nets") as told,
+    ):
+        table = convlet.sweep(
+            "digits", [0, 1, 2], 0.1, 64, out=tmp_path, executor=executor, on_result=on_result, **SMALL
+        )
+    assert f"cannot write {tmp_path / 'runs'}" in str(told[0].message)
+    assert [result.error for result in table.results] == [None] * 3
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+def disk(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether the disk is full from now on, for the test to say."""
+    full, replace = [False], os.replace
+
+    def replaced(*given: Any) -> None:
+        if full[0]:
+            raise OSError(28, "No space left on device")
+        replace(*given)
+
+    monkeypatch.setattr(os, "replace", replaced)
+    return full

@@ -9,7 +9,7 @@ from typing import SupportsFloat
 
 from .._arrays import words
 from .._files import check_folder
-from ..checkpoint import SavedNet, describe, save_checkpoint
+from ..checkpoint import Checkpoint, SavedNet, describe, save_checkpoint
 from ..history import Row
 from ..trainer import Callback, Trainer
 from .monitor import Monitor
@@ -53,7 +53,7 @@ class BestCheckpoint(Callback):
         return self._monitor.best_epoch
 
     def on_start(self, trainer: Trainer) -> None:
-        """Begin anew; the rows of a run that goes on count."""
+        """Begin anew; the rows of a run that goes on count, and its last one may yet have to be written."""
         self._monitor.start(trainer)
         (outputs,) = trainer.net.plan(_image(trainer)).output_shape
         if self.classes is not None and len(self.classes) != outputs:
@@ -62,13 +62,18 @@ class BestCheckpoint(Callback):
             )
         check_folder(Path(self.path).parent)
         self._names = self.classes or tuple(map(str, range(outputs)))
+        checkpoint = trainer.checkpoint()
+        if self.best_epoch == checkpoint.epoch > 0 and not checkpoint.totals.any():
+            self._write(checkpoint, trainer)  # the run that goes on may have been killed before it could
 
     def on_epoch(self, row: Row, trainer: Trainer) -> None:
         """Compare, and write."""
         if self._monitor.improved(row):
-            checkpoint = trainer.checkpoint()
-            checkpoint.notes = describe(SavedNet(trainer.net, _image(trainer), self._names))
-            save_checkpoint(self.path, checkpoint)
+            self._write(trainer.checkpoint(), trainer)
+
+    def _write(self, checkpoint: Checkpoint, trainer: Trainer) -> None:
+        checkpoint.notes = describe(SavedNet(trainer.net, _image(trainer), self._names))
+        save_checkpoint(self.path, checkpoint)
 
 
 def _image(trainer: Trainer) -> tuple[int, ...]:

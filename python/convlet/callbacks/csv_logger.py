@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import os
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from .._files import check_folder, write_atomically
-from ..history import Row
+from ..history import History, Row
 from ..trainer import Callback, Trainer
 
 __all__ = ["CSVLogger"]
@@ -32,13 +32,21 @@ class CSVLogger(Callback):
         self.path = os.fspath(path)
 
     def on_start(self, trainer: Trainer) -> None:
-        """Prove that the file can be written, before an hour of training."""
+        """Prove that the file can be written, before an hour of training.
+
+        A run that goes on has rows already, the last of which may yet have to be written.
+        """
         check_folder(Path(self.path).parent)
+        if trainer.history:
+            self._write(trainer.history)
 
     def on_epoch(self, row: Row, trainer: Trainer) -> None:
         """Write the table anew."""
+        self._write(trainer.history)
+
+    def _write(self, history: History) -> None:
         text = io.StringIO()
-        table = csv.DictWriter(text, list(row), lineterminator="\n")
+        table = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
         table.writeheader()
-        table.writerows(asdict(done) for done in trainer.history)
+        table.writerows(asdict(done) for done in history)
         write_atomically(self.path, text.getvalue().encode())

@@ -5,6 +5,8 @@ Exit status: 0 for success, 2 for bad usage, 130 after Ctrl-C, 1 for a failure t
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 
 import click
@@ -15,6 +17,7 @@ from .export import export
 from .failures import FAILURES, tell
 from .info import info
 from .predict import predict
+from .progress import cannot_print
 from .sweep import sweep
 from .train import train
 
@@ -37,6 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the words after ``convlet``; by default the process's own.
     """
+    status = _status(arguments)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if status == 0:
+            tell(cannot_print(error))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would try again
+        return status or 1
+    return status
+
+
+def _status(arguments: Sequence[str] | None) -> int:
     try:
         status = commands.main(arguments, prog_name="convlet", standalone_mode=False)
     except click.ClickException as error:

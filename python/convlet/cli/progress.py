@@ -12,7 +12,37 @@ import click
 from ..history import Row
 from ..trainer import Progress
 
-__all__ = ["Display", "display"]
+__all__ = ["Display", "Output", "cannot_print", "display"]
+
+
+class Output:
+    """The standard output, of a run that goes on if its disk is full.
+
+    Attributes:
+        failure: why a line could not be written, or None.
+    """
+
+    def __init__(self) -> None:
+        self.failure: OSError | None = None
+
+    def say(self, text: str) -> None:
+        """Write a line."""
+        try:
+            click.echo(text)
+        except BrokenPipeError:
+            raise  # whoever read the lines has gone
+        except OSError as error:
+            self.failure = error
+
+    def check(self) -> None:
+        """Raise an ``OSError`` if a line could not be written."""
+        if self.failure is not None:
+            raise cannot_print(self.failure)
+
+
+def cannot_print(error: OSError) -> OSError:
+    """The same as a sentence."""
+    return OSError(error.errno, f"cannot write to the standard output: {error.strerror}")
 
 
 class Display(Protocol):
@@ -28,11 +58,11 @@ class Display(Protocol):
 class _Lines:
     """One line an epoch, written at once also into a file or a pipe."""
 
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
+    def __init__(self, epochs: int, output: Output) -> None:
+        self.epochs, self.output = epochs, output
 
     def on_epoch(self, row: Row) -> None:
-        click.echo(row.line(self.epochs))
+        self.output.say(row.line(self.epochs))
 
     def on_progress(self, progress: Progress) -> None:
         pass
@@ -73,10 +103,10 @@ class _Bar:
 
 
 @contextmanager
-def display(epochs: int, images: int) -> Iterator[Display]:
+def display(epochs: int, images: int, output: Output) -> Iterator[Display]:
     """Show a run of so many epochs of so many images."""
     if not sys.stdout.isatty():
-        yield _Lines(epochs)
+        yield _Lines(epochs, output)
         return
     shown = _Bar(epochs, images)
     with shown.bar:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -19,7 +20,9 @@ from ..sweeps import sweep as run_sweep
 from ..sweeps.run import MOST_JOBS, SETTINGS, read_settings
 from . import options
 from .data import data
+from .failures import told
 from .folders import new_folder
+from .run_folder import RunFolder
 from .together import together
 
 __all__ = ["sweep"]
@@ -116,24 +119,38 @@ def _sweep(
         click.echo(f"{next(done):>4}  {result.job.name}  {what}  {result.seconds:.1f} s")
 
     try:
-        table = run_sweep(
-            **settings, out=out, resume=resume, workers=workers, executor=executor, on_result=on_result
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", RuntimeWarning)
+            warnings.showwarning = lambda message, *_: click.echo(f"convlet: {message}", err=True)
+            table = run_sweep(
+                **settings, out=out, resume=resume, workers=workers, executor=executor, on_result=on_result
+            )
     except KeyboardInterrupt:
         click.echo(f"interrupted; to go on: convlet sweep --resume --out {out}", err=True)
         raise
-    names = ["table.json", "table.csv"]
-    table.save_json(out / names[0])
-    table.save_csv(out / names[1])
-    try:
-        plots.sweep(table, out / "sweep.png")
-        names.append("sweep.png")
-    except (ImportError, ValueError) as error:
-        click.echo(f"no sweep.png: {error}")
     _show(table)
-    click.echo(f"{time.perf_counter() - started:.1f} s; {', '.join(names)} in {out}")
+    _write(table, out, started)
     if table.best is None:
         raise RuntimeError(f"all {len(table.results)} nets failed, the first: {table.results[0].error}")
+
+
+def _write(table: Table, out: Path, started: float) -> None:
+    """Write the table into the folder of the sweep, or where there is room (``OSError``)."""
+    names = ["table.json", "table.csv"]
+    files = RunFolder(out)
+
+    def write(folder: Path) -> None:
+        table.save_json(folder / names[0])
+        table.save_csv(folder / names[1])
+
+    files.keep(write)
+    try:
+        plots.sweep(table, files.path / "sweep.png")
+        names.append("sweep.png")
+    except (ImportError, OSError, ValueError) as error:
+        click.echo(f"no sweep.png: {told(error)}")
+    click.echo(f"{time.perf_counter() - started:.1f} s; {', '.join(names)} in {files.path}")
+    files.check("the table")
 
 
 def _show(table: Table) -> None:

@@ -21,16 +21,17 @@ from ..models import load_model
 from ..trainer import Trainer
 from . import options
 from .data import background, data, load
+from .failures import tell, told
 from .folders import new_folder
 from .model import described, image_shape, made, model
-from .progress import display
+from .progress import Output, display
+from .run_folder import CHECKPOINT, RunFolder
 from .settings import IMAGE_SIZE, Settings, resolve, resolve_again
 from .together import together
 
 __all__ = ["train"]
 
 _SMALLEST = 12  # side of an image that leaves LeNet's second pooling something
-_CHECKPOINT = "checkpoint.safetensors"
 
 
 @click.command()
@@ -93,8 +94,8 @@ def _train(
         nonlocal checkpoint
         if out is None:
             raise click.UsageError("--resume needs --out, the folder of the run to go on with")
-        checkpoint = load_checkpoint(out / _CHECKPOINT)
-        again = resolve_again(given, checkpoint, out / _CHECKPOINT)
+        checkpoint = load_checkpoint(out / CHECKPOINT)
+        again = resolve_again(given, checkpoint, out / CHECKPOINT)
         return json.dumps([asdict(again), described(checkpoint)]).encode()
 
     values, notes = json.loads(team.from_first(settled)) if resume else (asdict(resolve(given)), {})
@@ -131,13 +132,14 @@ def _train(
             augment=settings.changes,
         )
         return
-    click.echo(
+    output = Output()
+    output.say(
         f"{_title(settings)}, {net.parameter_count:,} parameters; "
         f"{train_set.name}, {len(train_set):,} images to train on and {len(test_set):,} to test with; "
         f"{_machine(trainer.device, threads, team)}"
     )
-    _fit(trainer, train_set, test_set, settings, folder, checkpoint, {**describe(saved), **settings.note()})
-    _finish(trainer.history, saved, settings, folder)
+    _fit(trainer, train_set, test_set, settings, folder, checkpoint, saved, output)
+    output.check()
 
 
 def _title(settings: Settings) -> str:
@@ -169,20 +171,22 @@ def _fit(
     settings: Settings,
     folder: Path,
     checkpoint: Checkpoint | None,
-    notes: dict[str, str],
+    saved: SavedNet,
+    output: Output,
 ) -> None:
-    """Train, with a checkpoint after every epoch and where Ctrl-C stops the run."""
+    """Train, with a checkpoint after every epoch and where Ctrl-C stops the run, and write what came out."""
+    files, notes = RunFolder(folder), {**describe(saved), **settings.note()}
 
-    def keep() -> None:
-        state = trainer.checkpoint()
-        state.notes = notes
-        save_checkpoint(folder / _CHECKPOINT, state)
+    def state() -> Checkpoint:
+        now = trainer.checkpoint()
+        now.notes = notes
+        return now
 
     try:
-        with display(settings.epochs, len(train_set)) as shown:
+        with display(settings.epochs, len(train_set), output) as shown:
 
             def on_epoch(row: Row) -> None:
-                keep()
+                files.save(state())
                 shown.on_epoch(row)
 
             trainer.fit(
@@ -197,22 +201,49 @@ def _fit(
                 on_progress=shown.on_progress,
                 callbacks=[PlateauDoctor(train_set, lambda text: click.echo(text, err=True))],
             )
+        _finish(files, state(), saved, settings, output)
     except KeyboardInterrupt:
         if trainer.history.config:  # else it had not begun, and there is nothing new to keep
-            keep()
-            click.echo(f"interrupted; to go on: convlet train --resume --out {folder}", err=True)
+            _interrupted(files, state())
         raise
 
 
-def _finish(history: History, saved: SavedNet, settings: Settings, folder: Path) -> None:
-    """Write what the run has come to."""
-    names = ["weights.safetensors", "history.json", _CHECKPOINT]
-    save_net(folder / names[0], saved)
-    history.config = {**asdict(settings), **history.config}
-    history.save(folder / names[1])
+def _interrupted(files: RunFolder, checkpoint: Checkpoint) -> None:
+    """Keep how far the run has come, and say how to go on."""
     try:
-        plots.curves(history, folder / "curves.png")
+        files.keep(lambda folder: save_checkpoint(folder / CHECKPOINT, checkpoint))
+        failure = files.failure
+    except OSError as error:
+        failure = error
+    if failure is not None:
+        tell(failure)
+    if (files.path / CHECKPOINT).exists():
+        click.echo(f"interrupted; to go on: convlet train --resume --out {files.path}", err=True)
+
+
+def _finish(
+    files: RunFolder, checkpoint: Checkpoint, saved: SavedNet, settings: Settings, output: Output
+) -> None:
+    """Write what the run has come to.
+
+    Raises:
+        OSError: it could not be written into the folder of the run; the message says where it is.
+    """
+    history = checkpoint.history
+    told_in_full = History(history, {**asdict(settings), **history.config}, history.total_seconds)
+    names = ["weights.safetensors", "history.json", CHECKPOINT]
+
+    def write(folder: Path) -> None:
+        save_net(folder / names[0], saved)
+        told_in_full.save(folder / names[1])
+        if folder != files.path or not files.up_to_date:
+            save_checkpoint(folder / names[2], checkpoint)
+
+    files.keep(write)
+    try:
+        plots.curves(history, files.path / "curves.png")
         names.append("curves.png")
-    except ImportError as error:
-        click.echo(f"no curves.png: {error}")
-    click.echo(f"{history.total_seconds:.1f} s; {', '.join(names)} in {folder}")
+    except (ImportError, OSError) as error:
+        output.say(f"no curves.png: {told(error)}")
+    output.say(f"{history.total_seconds:.1f} s; {', '.join(names)} in {files.path}")
+    files.check("the run")

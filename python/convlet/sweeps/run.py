@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import reprlib
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing
@@ -79,11 +80,12 @@ def sweep(
         on_result: called with each new :class:`convlet.sweeps.Result`.
 
     Returns:
-        The table of all results, in the order of the jobs.
+        The table of all results, in the order of the jobs. Of those that could not be written into ``out``,
+        at once or in the end, a ``RuntimeWarning`` tells.
 
     Raises:
         KeyboardInterrupt: at Ctrl-C; what is done is in ``out``.
-        OSError: a file cannot be written.
+        OSError: ``out`` cannot be written to at the beginning.
         TypeError: an argument of another type.
         ValueError: an argument out of range, a folder that holds a sweep already, or one with other settings.
         RuntimeError: no process can be started.
@@ -115,13 +117,26 @@ def _run(
     count = _settings.usable_cpus() if workers is None else integer("sweep", "workers", workers)
     kept = {} if out is None else _kept(Path(out), jobs, resume)
     left = [job for job in jobs if job not in kept]
-    with closing(in_processes(left, count) if executor is None else by_executor(left, executor)) as results:
-        for result in results:
-            if out is not None:
-                _keep(Path(out), result)
-            kept[result.job] = result
-            if on_result is not None:
-                on_result(result)
+    unkept: list[Result] = []
+    try:
+        with closing(
+            in_processes(left, count) if executor is None else by_executor(left, executor)
+        ) as results:
+            for result in results:
+                if out is not None and _failure(Path(out), result):
+                    unkept.append(result)  # the nets to come are worth more than an early end
+                kept[result.job] = result
+                if on_result is not None:
+                    on_result(result)
+    finally:
+        failures = [error for result in unkept if (error := _failure(Path(out or ""), result))]
+        if failures:
+            warnings.warn(
+                f"{failures[0].strerror}; what became of {len(failures)} nets is not in a file, and resuming "
+                "trains them again",
+                RuntimeWarning,
+                stacklevel=3,
+            )
     return Table([kept[job] for job in jobs])
 
 
@@ -220,9 +235,14 @@ def read_settings(path: Path) -> Mapping[str, Any]:
         raise ValueError(f"{path}: expected the settings of a sweep, got {error}") from error
 
 
-def _keep(out: Path, result: Result) -> None:
+def _failure(out: Path, result: Result) -> OSError | None:
+    """Write a result; the error if that fails."""
     content = {**asdict(result), "job": _settings_of(result.job)}
-    write_atomically(out / _RUNS / f"{result.job.name}.json", (json.dumps(content) + "\n").encode())
+    try:
+        write_atomically(out / _RUNS / f"{result.job.name}.json", (json.dumps(content) + "\n").encode())
+    except OSError as error:
+        return error
+    return None
 
 
 def read_result(path: Path, job: Job) -> Result:
