@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
 
 #include "engine/load.h"
+#include "engine/stop.h"
 #include "engine/update.h"
 #include "ops/cross_entropy_tile.h"
 #include "ops/tiles.h"
@@ -15,27 +15,6 @@ namespace convlet {
 namespace {
 
 constexpr std::int64_t kFigures = 3;  // that go with the gradients: loss, right answers, wishes to stop
-
-// Asks the watch every 20 ms or so, on the calling thread only; remembers a wish to stop for all threads.
-class Stop {
- public:
-  explicit Stop(const Watch& watch) : watch_(watch) {}
-
-  bool wanted() const { return wanted_.load(std::memory_order_relaxed); }
-  void ask(At at) {
-    Clock::time_point& asked = asked_[static_cast<int>(at)];
-    const auto now = Clock::now();
-    if (!watch_ || wanted() || now - asked < std::chrono::milliseconds(20)) return;
-    asked = now;
-    if (watch_(at)) wanted_.store(true, std::memory_order_relaxed);
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  const Watch& watch_;
-  std::atomic<bool> wanted_{false};
-  Clock::time_point asked_[2] = {Clock::now(), Clock::now()};
-};
 
 // Hands out 0, 1, 2, ... to the threads that ask.
 class Counter {
