@@ -3,6 +3,8 @@
 
 #include <pybind11/stl.h>
 
+#include <array>
+
 #include "bindings/bindings.h"
 #include "bindings/layers.h"
 #include "bindings/run.h"
@@ -14,25 +16,28 @@ namespace {
 constexpr const char* kOp = "slide";
 
 // Lines as (extra, cells, taps): a list of integers for each line, and (line, tap, line of the input, shift) for each
-// tap.
-Lines lines_of(const py::tuple& given, const Lines* input) {
-  const auto extra = given[0].cast<std::vector<std::int64_t>>();
-  const auto cells = given[1].cast<std::vector<std::int64_t>>();
-  const auto taps = given[2].cast<std::vector<std::array<std::int32_t, 4>>>();
-  if (extra.empty() || extra.size() != cells.size()) refuse(kOp, "lines with cells", std::to_string(cells.size()));
+// tap of a kernel that slides over the input.
+Lines lines_of(const py::handle& given, const Lines& input, std::int64_t kernel) {
+  const auto parts = given.cast<py::tuple>();
+  const auto extra = parts[0].cast<std::vector<std::int64_t>>();
+  const auto cells = parts[1].cast<std::vector<std::int64_t>>();
+  const auto taps = parts[2].cast<std::vector<std::array<std::int32_t, 4>>>();
+  if (extra.empty() || extra.size() != cells.size()) refuse(kOp, "cells for each line", std::to_string(cells.size()));
   Lines lines(extra.size());
   for (std::size_t i = 0; i < lines.size(); ++i) {
     lines[i].extra = extra[i];
     lines[i].cells = cells[i];
   }
   for (const auto& [line, tap, source, shift] : taps) {
-    const bool inside =
-        line >= 0 && line < static_cast<std::int32_t>(lines.size()) && tap >= 0 && input && source >= 0 &&
-        source < static_cast<std::int32_t>(input->size()) && shift >= 0 &&
-        shift + extra[static_cast<std::size_t>(line)] <= (*input)[static_cast<std::size_t>(source)].extra;
-    if (!inside)
-      refuse(kOp, "taps on the input's lines", "line " + std::to_string(source) + " + " + std::to_string(shift));
-    lines[static_cast<std::size_t>(line)].taps.push_back({tap, source, shift});
+    const auto own = static_cast<std::size_t>(line), read = static_cast<std::size_t>(source);
+    const bool inside = line >= 0 && own < lines.size() && tap >= 0 && tap < kernel && source >= 0 &&
+                        read < input.size() && shift >= 0 && shift + extra[own] <= input[read].extra;
+    if (!inside) {
+      refuse(kOp, "taps on the input's lines",
+             "number " + std::to_string(shift) + " of line " + std::to_string(source) + " for tap " +
+                 std::to_string(tap) + " of line " + std::to_string(line));
+    }
+    lines[own].taps.push_back({tap, source, shift});
   }
   return lines;
 }
@@ -57,26 +62,34 @@ SlidingLayer sliding_layer_of(const py::dict& d, const Lines& rows, const Lines&
     }
   }
   if (!d.contains("rows")) return layer;
-  layer.rows = lines_of(d["rows"].cast<py::tuple>(), &rows);
-  layer.columns = lines_of(d["columns"].cast<py::tuple>(), &columns);
   layer.kernel = pair_of(d["kernel"].cast<Two>());
+  layer.rows = lines_of(d["rows"], rows, layer.kernel.height);
+  layer.columns = lines_of(d["columns"], columns, layer.kernel.width);
   if (layer.kind == LayerKind::Conv2d) {
     layer.channels = d["channels"].cast<std::int64_t>();
     layer.groups = d["groups"].cast<std::int64_t>();
+    if (layer.groups < 1 || channels % layer.groups || layer.channels % layer.groups) {
+      refuse(kOp, "groups of equal size", std::to_string(layer.groups));
+    }
     layer.weight =
         numbers(d, "weight", {layer.channels, channels / layer.groups, layer.kernel.height, layer.kernel.width});
     layer.bias = numbers(d, "bias", {layer.channels});
-  } else if (layer.kind == LayerKind::AvgPool2d) {
-    layer.divisor = d["divisor"].cast<std::int64_t>();
+    return layer;
   }
+  for (const Lines* lines : {&layer.rows, &layer.columns}) {
+    for (const Line& line : *lines) {
+      if (line.taps.empty()) refuse(kOp, "a tap for each line of a pooling", "none");
+    }
+  }
+  if (layer.kind == LayerKind::AvgPool2d) layer.divisor = d["divisor"].cast<std::int64_t>();
   return layer;
 }
 
 SlidingNet net_of(const py::dict& input, const py::list& layers, std::int64_t channels) {
   SlidingNet net;
   net.channels = channels;
-  net.rows = lines_of(input["rows"].cast<py::tuple>(), nullptr);
-  net.columns = lines_of(input["columns"].cast<py::tuple>(), nullptr);
+  net.rows = lines_of(input["rows"], {}, 0);
+  net.columns = lines_of(input["columns"], {}, 0);
   net.step = pair_of(input["step"].cast<Two>());
   const Lines *rows = &net.rows, *columns = &net.columns;
   net.layers.reserve(layers.size());  // the lines of each stay where they are
