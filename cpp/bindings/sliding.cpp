@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <array>
+#include <optional>
 
 #include "bindings/bindings.h"
 #include "bindings/layers.h"
@@ -125,14 +126,18 @@ py::array slide(const py::dict& input, const py::list& layers, const py::array& 
       reaches(net.columns, origin.second, net.step.width, windows.second) >= size.width) {
     refuse(kOp, "windows within the image", shape_text(image));
   }
-  const Sliding sliding(net, kernels(), windows.first, windows.second);
-  py::array_t<float> scores = make({sliding.outputs(), windows.first, windows.second});
+  std::optional<Sliding> sliding;
+  {
+    const Released released;
+    sliding.emplace(net, kernels(), windows.first, windows.second);
+  }
+  py::array_t<float> scores = make({sliding->outputs(), windows.first, windows.second});
   const Picture picture{image.data(), bytes, size, origin.first, origin.second};
   float* data = scores.mutable_data();
   PythonWatch watch;
   {
     const Released released;
-    sliding.run(picture, data, watch.watch());
+    sliding->run(picture, data, watch.watch());
   }
   watch.rethrow();
   return scores;
