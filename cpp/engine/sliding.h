@@ -29,6 +29,7 @@ class Sliding {
   // What is computed plane by plane: the picture, a convolution or a pooling, and what changes its outputs in place.
   struct Stage {
     const SlidingLayer* layer = nullptr;  // null: the picture
+    const Stage* before = nullptr;
     std::vector<const SlidingLayer*> then;
     const Lines *rows = nullptr, *columns = nullptr;
     std::int64_t channels = 1;

@@ -57,7 +57,7 @@ void Sliding::Worker::compute(const Stage& stage, const Job& job, const Extent& 
   if (!stage.layer) {
     load(stage, job, extent, y);
   } else {
-    const Stage& before = *(&stage - 1);
+    const Stage& before = *stage.before;
     const SlidingLayer& layer = *stage.layer;
     SlidingPlane plane{};
     plane.taps = sliding_->taps_.data() + job.taps;
@@ -102,7 +102,7 @@ void Sliding::Worker::convolve(const Stage& stage, const SlidingPlane& whole, fl
   SlidingPlane plane = whole;
   plane.out_channels = static_cast<std::int32_t>(outputs);
   for (std::int64_t g = 0; g < layer.groups; ++g) {
-    const float* x = arena_.data() + (&stage - 1)->memory + g * inputs * whole.x_channel;
+    const float* x = arena_.data() + stage.before->memory + g * inputs * whole.x_channel;
     const float* w = stage.weights.data() + g * stage.w_group;
     float* sums = y + g * outputs * whole.y_channel;
     const Range all{0, inputs, 0, whole.tap_count, true, true};
