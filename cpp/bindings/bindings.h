@@ -15,6 +15,7 @@ void bind_cross_entropy(py::module_& m);
 void bind_optimizer(py::module_& m);
 void bind_dropout(py::module_& m);
 void bind_engine(py::module_& m);
+void bind_sliding(py::module_& m);
 void bind_cuda_engine(py::module_& m);
 void bind_device(py::module_& m);
 void bind_machine(py::module_& m);

@@ -14,6 +14,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_optimizer(m);
   bind_dropout(m);
   bind_engine(m);
+  bind_sliding(m);
   bind_cuda_engine(m);
   bind_machine(m);
 }

@@ -11,12 +11,6 @@
 // over for all channels, in one loop without a branch but its end: loops over channel, row and column, five times round
 // each, were mispredicted often enough to cost a tenth of the speed.
 
-enum class Chain { Begin, Resume };  // from the bias, or on from y
-
-struct Tap {
-  std::ptrdiff_t a, b;  // offsets from a block's first operands
-};
-
 struct Block {
   const float *a, *b;  // at offset 0 of the taps
   const float* bias;   // M values, or null: zeros

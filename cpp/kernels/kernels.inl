@@ -20,6 +20,7 @@ CONVLET_INLINE void keep(T& value) {
 #include "kernels/conv2d_backward_channels.inl"
 #include "kernels/linear.inl"
 #include "kernels/pool2d.inl"
+#include "kernels/sliding.inl"
 #include "kernels/dropout.inl"
 #include "kernels/softmax.inl"
 #include "kernels/pack.inl"
@@ -36,6 +37,9 @@ constexpr Kernels make_kernels(const char* name) {
   k.max_block = kMaxBlock;
   k.max_positions = kMaxPositions;
   k.correlate = correlate;
+  k.slide = slide;
+  k.slide_max = slide_max;
+  k.slide_average = slide_average;
   k.correlate_channels = correlate_channels;
   k.correlate_columns = correlate_columns;
   k.weight_gradient = weight_gradient;

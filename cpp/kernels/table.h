@@ -40,6 +40,22 @@ struct Correlation {
   Activation after;                 // of every output, while it is still in the L1 cache
 };
 
+struct Tap {
+  std::ptrdiff_t a, b;  // offsets from a block's first operands: of what is broadcast, and of the vector
+};
+
+// y[o][i][j] = bias[o] + sum over c and taps t of w[o][c][t] x[c][offset of t + i, j], i in rows and j in vectors of 16
+// columns; or a pooling of the same taps, channel by channel. Strides are in floats.
+struct SlidingPlane {
+  const Tap* taps;  // of a channel: offsets of the weight and of the input
+  std::int32_t tap_count, in_channels, out_channels;
+  std::int32_t block;  // output channels computed together
+  std::int32_t rows, vectors;
+  std::ptrdiff_t x_channel, x_row, y_channel, y_row;
+  std::ptrdiff_t w_channel, w_block;  // of two input channels, of two blocks of output channels
+  Activation after;                   // of every output, while it is still in the L1 cache
+};
+
 // dw[o][c][kh][kw] = sum over lanes n and positions p of dy[o][p][n] x[c][p + (kh, kw)][n],  db[o] = sum of dy[o]
 struct WeightGradient {
   std::int32_t groups, in_channels, out_channels;
@@ -85,6 +101,10 @@ struct Kernels {
   std::int32_t max_block, max_positions;  // output channels, positions of a block
 
   void (*correlate)(const Correlation&, const float* x, const float* w, const float* bias, float* y);
+  // Of windows that slide over a picture, with windows in the lanes; bias may be null.
+  void (*slide)(const SlidingPlane&, Chain, const float* x, const float* w, const float* bias, float* y);
+  void (*slide_max)(const SlidingPlane&, const float* x, float* y);
+  void (*slide_average)(const SlidingPlane&, float divisor, const float* x, float* y);
   // With channels in the lanes; y comes holding the bias.
   void (*correlate_channels)(const Correlation&, const float* x, const float* w, float* y);
   // With columns in the lanes, for chains that are not cut; y (O, OH, OW) comes holding the bias.

@@ -210,6 +210,14 @@ class Engine:
         team: _Team | None = None,
     ) -> None: ...
 
+def slide(
+    input: Mapping[str, Any],
+    layers: Sequence[Mapping[str, Any]],
+    image: NDArray[np.uint8] | _Float,
+    origin: tuple[int, int],
+    windows: tuple[int, int],
+) -> _Float: ...
+
 class CudaEngine:
     def __init__(self, plan: Plan, fused: bool = True) -> None: ...
     @property

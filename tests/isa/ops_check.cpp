@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/sliding.h"
 #include "isa/dispatch.h"
 #include "ops/ops.h"
 #include "threads/pool.h"
@@ -212,6 +213,53 @@ void check_softmax(int64_t rows, int64_t classes) {
   expect_close("cross_entropy_backward", dx, dx_known, 2e-6, 1e-6);
 }
 
+// A convolution of 3 x 3 with a padding of 1 on windows of 4 x 4, two pixels apart, and a pooling of all that is left.
+void check_sliding(LayerKind pooling, int64_t rows, int64_t columns) {
+  constexpr int64_t kChannels = 2, kOutputs = 5, kWindow = 4, kStep = 2;
+  const int64_t height = (rows - 1) * kStep + kWindow, width = (columns - 1) * kStep + kWindow;
+  const Floats x = numbers(kChannels * height * width, 3), w = numbers(kOutputs * kChannels * 9, 3);
+  const Floats b = numbers(kOutputs, 3);
+  const Lines pixels{{1, 1, {}}, {1, 1, {}}};  // 0 and 2 of a window, 1 and 3
+  const Lines middle{{0, 3, {{0, 0, 0}, {1, 1, 0}, {2, 0, 1}}},
+                     {0, 3, {{0, 1, 0}, {1, 0, 1}, {2, 1, 1}}},
+                     {0, 3, {{1, 0, 0}, {2, 1, 0}}},
+                     {0, 3, {{0, 0, 1}, {1, 1, 1}}}};  // positions 1, 2, 0, 3
+  const Lines whole{{0, 4, {{0, 2, 0}, {1, 0, 0}, {2, 1, 0}, {3, 3, 0}}}};
+  SlidingNet net;
+  net.channels = kChannels;
+  net.rows = net.columns = pixels;
+  net.step = {kStep, kStep};
+  net.layers.resize(2);
+  net.layers[0].kind = LayerKind::Conv2d;
+  net.layers[0].rows = net.layers[0].columns = middle;
+  net.layers[0].kernel = {3, 3};
+  net.layers[0].weight = w.data();
+  net.layers[0].bias = b.data();
+  net.layers[1].kind = pooling;
+  net.layers[1].rows = net.layers[1].columns = whole;
+  net.layers[1].kernel = {4, 4};
+  net.layers[0].channels = net.layers[1].channels = kOutputs;
+  Floats y(static_cast<size_t>(kOutputs * rows * columns));
+  Doubles known(y.size());
+  for (size_t at = 0; at < known.size(); ++at) {
+    const int64_t o = at / (rows * columns), top = at / columns % rows * kStep, left = at % columns * kStep;
+    for (int64_t p = 0; p < kWindow * kWindow; ++p) {
+      double sum = b[o];
+      for (int64_t t = 0; t < kChannels * 9; ++t) {
+        const int64_t row = p / kWindow + t / 3 % 3 - 1, column = p % kWindow + t % 3 - 1;
+        if (row < 0 || row >= kWindow || column < 0 || column >= kWindow) continue;
+        sum += w[o * kChannels * 9 + t] * x[(t / 9 * height + top + row) * width + left + column];
+      }
+      if (pooling == LayerKind::AvgPool2d)
+        known[at] += sum / (kWindow * kWindow);
+      else
+        known[at] = p ? std::max(known[at], sum) : sum;
+    }
+  }
+  Sliding(net, kernels(), rows, columns).run({x.data(), false, {kChannels, height, width}, 0, 0}, y.data(), nullptr);
+  expect_equal("sliding", y, known);
+}
+
 void check_bytes() {
   std::vector<std::vector<uint8_t>> images(kTile, std::vector<uint8_t>(259));
   const uint8_t* pointers[kTile];
@@ -238,6 +286,11 @@ void check_everything() {
     check_linear({7, 3}, images);
     check_softmax(images, 10);
     check_softmax(images, 1000);
+  }
+  for (const LayerKind pooling : {LayerKind::MaxPool2d, LayerKind::AvgPool2d}) {
+    check_sliding(pooling, 1, 1);
+    check_sliding(pooling, 7, 37);
+    check_sliding(pooling, 60, 300);
   }
   check_activations();
   check_bytes();

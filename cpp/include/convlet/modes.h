@@ -5,6 +5,7 @@ namespace convlet {
 
 enum class Activation { None, Relu, Sigmoid, Tanh };
 enum class Lanes { Images, Channels, Columns };  // the axis along a vector of 16
+enum class Chain { Begin, Resume };              // of multiply-adds: from the bias, or on from y
 enum class Store { Overwrite, Accumulate };
 enum class AverageDivisor { Window, Pixels };  // count the padding (PyTorch's default), or pixels only
 enum class Momentum { None, Classic, Nesterov };

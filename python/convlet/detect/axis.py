@@ -3,22 +3,24 @@
 A window of n pixels at place k of the picture begins at pixel k * step. At position i of the window a layer
 sees what it would see in the picture, and then windows that overlap share the value: it stands once, at k *
 step + i, for all of them. Unless i lies so near the window's end that the layer sees the zeros there which
-its padding, or that of a layer before it, puts in place of the picture. Such a border position has a line of
-its own, with one value for each window.
+its padding, or that of a layer before it, puts in place of the picture. Such a border position has a value of
+its own in each window.
+
+The values form lines that advance as the windows do. Shared positions k * step + i are told apart by their
+remainder by ``step``: one line for each, on which position i of window k is number k + i // step. Each border
+position has a line with one number for each window.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["JOINED", "SHARED", "Axis", "Key", "Part", "Slide"]
+__all__ = ["Axis", "Lines", "Slide"]
 
-SHARED = -1
-"""The key of the line that overlapping windows share; other keys are border positions within a window."""
-JOINED = -2
-"""The key of a line that joins what one border position reads on several others."""
-Key: TypeAlias = int
+Tap: TypeAlias = tuple[int, int, int, int]
+Lines: TypeAlias = tuple[list[int], list[int], list[Tap]]
+"""As the compiled module takes them: of each line the numbers beyond one a window, and the cells that an
+average divides by; and taps (line, tap of the kernel, line of the input, number there of window 0)."""
 
 
 class Slide(NamedTuple):
@@ -31,35 +33,11 @@ class Slide(NamedTuple):
     dilation: int = 1
 
 
-class Part(NamedTuple):
-    """Neighbouring taps of a kernel that lie on one line of the input."""
-
-    key: Key
-    taps: slice
-    first: int
-    """Where on the line the first tap of the first output lies."""
-    outputs: int
-    stride: int
-    dilation: int
-
-    @property
-    def lines(self) -> slice:
-        """All that the part reads."""
-        span = (self.outputs - 1) * self.stride + self.dilation * (self.width - 1) + 1
-        return slice(self.first, self.first + span)
-
-    @property
-    def width(self) -> int:
-        """How many taps."""
-        return int(self.taps.stop - self.taps.start)
-
-
 class Axis(NamedTuple):
     """The positions of one layer's output along one axis."""
 
     size: int
     """Positions in a window."""
-    windows: int
     step: int
     """Positions from one window to the next."""
     head: int = 0
@@ -67,25 +45,31 @@ class Axis(NamedTuple):
     tail: int = 0
 
     @property
-    def shared(self) -> int:
-        """The length of the shared line, which begins at position ``head`` of the first window."""
-        inside = self.size - self.head - self.tail
-        return (self.windows - 1) * self.step + inside if inside > 0 else 0
+    def inside(self) -> int:
+        """Positions between the borders."""
+        return self.size - self.head - self.tail
 
     @property
-    def keys(self) -> tuple[Key, ...]:
-        """The lines that there are."""
-        borders = (*range(self.head), *range(self.size - self.tail, self.size))
-        return borders if self.shared == 0 else (SHARED, *borders)
+    def firsts(self) -> list[int]:
+        """The first position of window 0 on each line."""
+        shared = range(self.head, self.head + min(self.step, self.inside))
+        return [*shared, *range(self.head), *range(self.size - self.tail, self.size)]
 
     @property
-    def has_borders(self) -> bool:
-        """Whether there are lines beside the shared one; a single position needs but one."""
-        return self.size > 1 and self.keys != (SHARED,)
+    def extra(self) -> list[int]:
+        """What each line holds beyond one number for each window."""
+        shared = [(self.inside - 1 - r) // self.step for r in range(min(self.step, self.inside))]
+        return shared + [0] * (self.head + self.tail)
 
-    def length(self, key: Key) -> int:
-        """Of the line of that key."""
-        return self.shared if key == SHARED else self.windows
+    def place(self, position: int) -> tuple[int, int]:
+        """The line of a position, and its number there in window 0."""
+        shared = min(self.step, self.inside)
+        if position < self.head:
+            return shared + position, 0
+        if position >= self.size - self.tail:
+            return shared + self.head + position - (self.size - self.tail), 0
+        number, line = divmod(position - self.head, self.step)
+        return line, number
 
     def through(self, slide: Slide, size: int) -> Axis:
         """The axis behind a layer whose output has ``size`` positions in a window.
@@ -100,37 +84,25 @@ class Axis(NamedTuple):
         begins = [i * slide.stride - slide.before for i in range(size)]
         head = sum(begin < self.head for begin in begins)
         tail = sum(begin + reach >= self.size - self.tail for begin in begins[head:])
-        if head + tail == size:
-            head, tail = size, 0
-        return Axis(size, self.windows, self.step // stride, head, tail)
+        return Axis(size, self.step // stride, head, tail)
 
-    def parts(self, slide: Slide, out: Axis, key: Key) -> list[Part]:
-        """What the outputs on one line of ``out`` read of this axis; taps in the padding are left out."""
-        if key == SHARED:
-            first = out.head * slide.stride - slide.before - self.head
-            stride = self.step // out.step
-            taps = slice(0, slide.kernel)
-            return [Part(SHARED, taps, first, out.shared, stride, slide.dilation)]
-        return list(self._parts_of_border(slide, key))
+    def lines(self, slide: Slide, out: Axis, counts_padding: bool = True) -> Lines:
+        """The lines of a layer's output ``out``, and what they read of this axis.
 
-    def _parts_of_border(self, slide: Slide, position: int) -> Iterator[Part]:
-        inside = []
-        for tap in range(slide.kernel):
-            place = position * slide.stride - slide.before + tap * slide.dilation
-            if self.head <= place < self.size - self.tail:
-                inside.append((tap, place))
-            elif 0 <= place < self.size:
-                yield Part(place, slice(tap, tap + 1), 0, self.windows, 1, 1)
-        if inside:
-            taps = slice(inside[0][0], inside[-1][0] + 1)
-            first = inside[0][1] - self.head
-            yield Part(SHARED, taps, first, self.windows, self.step, slide.dilation)
+        Taps in the padding are left out.
 
-    def taps(self, slide: Slide, key: Key, with_padding: bool) -> int:
-        """How many taps an output of that line has on the window, or on the window and its padding."""
-        if key == SHARED:
-            return slide.kernel
-        begin = key * slide.stride - slide.before
-        low, high = (-slide.before, self.size + slide.after) if with_padding else (0, self.size)
-        places = (begin + tap * slide.dilation for tap in range(slide.kernel))
-        return sum(low <= place < high for place in places)
+        Args:
+            slide: how the layer slides.
+            out: the axis behind it.
+            counts_padding: whether an average divides by taps in the padding too.
+        """
+        taps = []
+        cells = []
+        for line, position in enumerate(out.firsts):
+            begin = position * slide.stride - slide.before
+            places = [begin + tap * slide.dilation for tap in range(slide.kernel)]
+            inside = [(tap, place) for tap, place in enumerate(places) if 0 <= place < self.size]
+            taps += [(line, tap, *self.place(place)) for tap, place in inside]
+            padded = sum(-slide.before <= place < self.size + slide.after for place in places)
+            cells.append(padded if counts_padding else len(inside))
+        return out.extra, cells, taps
