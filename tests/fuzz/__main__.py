@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz --cases 2000 --seed 0`: random cases of everything that computes, until one is wrong."""
+"""`python -m tests.fuzz --cases N --seed S`: random cases of all that computes, until one is wrong."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def show(report: Report, seed: int, numbers: range, seconds: float) -> None:
         print(f"  {name:36} {share:.3f}")
     for isa in report.isas:
         print(f"digest of all results, {isa}: {report.digest(isa)}")
-    print(f"{len(numbers):,} cases from {numbers.start}, seed {seed}, {', '.join(report.isas)}: none wrong, {seconds:.0f} s")
+    cases = f"{len(numbers):,} cases from {numbers.start}, seed {seed}"
+    print(f"{cases}, {', '.join(report.isas)}: none wrong, {seconds:.0f} s")
 
 
 if __name__ == "__main__":

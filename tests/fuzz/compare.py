@@ -6,11 +6,12 @@ A finite result:  |actual - expected| <= k eps sqrt(terms) sum|t| + terms 2^-149
   meet, the result must be NaN. Which NaN is left open.
 - Where it is infinite because a term is, the result must be that infinity: data that hold infinities hold no
   finite numbers whose sums could overflow.
-- Where all terms are finite and their magnitudes add up to less than the largest float32, nothing may overflow.
-- Where the magnitudes add up to more, partial sums may overflow, in an order that is no promise: the result is
-  within the bound, or not finite. It must not be finite if the true result, less its bound, is beyond the
-  largest float32; if the terms of the other sign are not enough to overflow besides, it must be the infinity of
-  its sign.
+- Where all terms are finite and their magnitudes add up to less than the largest float32, nothing may
+  overflow.
+- Where the magnitudes add up to more, partial sums may overflow, in an order that is no promise: the result
+  is within the bound, or not finite. It must not be finite if the true result, less its bound, is beyond the
+  largest float32; if the terms of the other sign are not enough to overflow besides, it must be the infinity
+  of its sign.
 - Integers and selections are equal; the sign of a zero is free.
 """
 

@@ -13,11 +13,9 @@ from fuzz import float64
 from fuzz.problem import Arrays, Expected, Kind, Problem
 from fuzz.values import batch_of, choice, numbers, pair
 
-FAMILIES = (
-    ["small"] * 9 + ["rows"] * 4 + ["channels"] * 5 + ["depthwise", "gradient", "image", "busy"]
-)
-"""Rows fill the lanes with columns, channels with output channels; a weight gradient has its own blocks; images
-are cut into bands of rows; busy ones are shared among threads."""
+FAMILIES = ["small"] * 9 + ["rows"] * 4 + ["channels"] * 5 + ["depthwise", "gradient", "image", "busy"]
+"""Rows fill the lanes with columns, channels with output channels; a weight gradient has blocks of its own;
+images are cut into bands of rows; busy ones are shared among threads."""
 
 
 def draw(rng: np.random.Generator, kind: Kind) -> Problem:
@@ -55,9 +53,7 @@ def problem(c: Conv2d, inputs: Arrays, kind: Kind) -> Problem:
         }
         return {name: Expected(values[name], magnitudes[name], terms[name]) for name in values}
 
-    return Problem(
-        "conv2d", kind, options, inputs, run, expected, images=("x", "dy"), by_image=("y", "dx")
-    )
+    return Problem("conv2d", kind, options, inputs, run, expected, images=("x", "dy"), by_image=("y", "dx"))
 
 
 def sums(c: Conv2d, a: Arrays) -> dict[str, Any]:
@@ -106,7 +102,16 @@ def _drawn(rng: np.random.Generator) -> tuple[Conv2d, int]:
     bias = bool(rng.integers(4))
     return (
         Conv2d(
-            family, groups * channels, image, groups * outputs, kernel, stride, padding, dilation, groups, bias
+            family,
+            groups * channels,
+            image,
+            groups * outputs,
+            kernel,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
         ),
         batch,
     )

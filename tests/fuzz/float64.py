@@ -1,7 +1,7 @@
 """Sums of products over windows in float64: a loop over the taps, each on whole arrays at once.
 
-As `oracle/`, whose loops it is tested against, and some hundred times as fast. A tap in the padding is left out, so
-that it cannot turn an infinite weight into NaN.
+As `oracle/`, whose loops it is tested against, and some hundred times as fast. A tap in the padding is
+left out, so that it cannot turn an infinite weight into NaN.
 """
 
 from __future__ import annotations

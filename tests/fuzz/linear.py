@@ -20,7 +20,7 @@ def draw(rng: np.random.Generator, kind: Kind) -> Problem:
     elif rng.integers(40) == 0:  # chains of more than 8192 inputs, of more than 1024 images
         length = int(rng.integers(8185, 8260))
         inputs, outputs, batch = choice(
-            rng, [(length, outputs % 40 + 1, min(batch, 4)), (3, length, 2), (5, 7, 1000 + batch)]
+            rng, [(length, outputs % 40 + 1, min(batch, 4)), (3, length, 2), (5, 7, 1020 + batch)]
         )
     shapes = {"x": (batch, inputs), "weight": (outputs, inputs), "bias": (outputs,), "dy": (batch, outputs)}
     bias = rng.integers(4)
@@ -44,9 +44,7 @@ def problem(inputs: Arrays, kind: Kind) -> Problem:
         terms = {"y": features + 1, "dx": outputs, "dweight": images, "dbias": images}
         return {name: Expected(values[name], magnitudes[name], terms[name]) for name in values}
 
-    return Problem(
-        "linear", kind, {}, inputs, run, expected, images=("x", "dy"), by_image=("y", "dx")
-    )
+    return Problem("linear", kind, {}, inputs, run, expected, images=("x", "dy"), by_image=("y", "dx"))
 
 
 def sums(a: Arrays) -> Arrays:

@@ -8,6 +8,7 @@ import numpy as np
 
 from convlet import _core, nn, optim, reference
 from engine_run import ADAM, CROSS_ENTROPY, SGD, EngineRun
+from fuzz.network64 import walk
 from fuzz.problem import Arrays, Expected, Kind, Problem
 from fuzz.values import SPECIAL, batch_of, choice
 from networks import EXTRAS, NETWORKS, Network, random_network
@@ -17,9 +18,11 @@ STEPS, SEED, STEP = 2, 3, 5
 
 
 def draw(rng: np.random.Generator, kind: Kind) -> Problem:
-    """Random nets, and those of `networks.py`; numbers of every kind but infinities and NaN are ordinary ones."""
+    """Random nets, and those of `networks.py`; of ordinary numbers, or with infinities and NaN among them."""
     network = choice(rng, SMALL) if rng.integers(5) == 0 else random_network(int(rng.integers(2**31)))
-    images, labels = network.data(max(1, batch_of(rng)), choice(rng, ["uint8", "float32"]), int(rng.integers(2**31)))
+    images, labels = network.data(
+        max(1, batch_of(rng)), choice(rng, ["uint8", "float32"]), int(rng.integers(2**31))
+    )
     parameters = {name: a.copy() for name, a in network.make(int(rng.integers(2**31))).parameters().items()}
     kind = Kind.NONFINITE if kind is Kind.NONFINITE else Kind.REALS
     loss: dict[str, Any] = {
@@ -73,8 +76,8 @@ def problem(
         engine = EngineRun(net, network.input_shape, rule, CROSS_ENTROPY | loss, _core.get_threads())
         images = np.array(a["images"], np.uint8 if a["images"].dtype == np.uint8 else np.float32, order="C")
         labels = np.array(a["labels"], np.int64, order="C")
-        for _ in range(STEPS):
-            engine.train(images, labels, len(labels), lr, seed=SEED)
+        order = np.tile(np.arange(len(labels)), STEPS)
+        engine.train(images, labels, len(labels), lr, order, seed=SEED)
         set_parameters(net, a, -0.5)
         return {
             "logits": logits,
@@ -104,7 +107,11 @@ def problem(
         }
 
     def expected() -> dict[str, Expected]:
-        return {}
+        if kind is Kind.NONFINITE or np.all(inputs["labels"] == loss["ignore_index"]):
+            return {}
+        set_parameters(by_hand, inputs)
+        found = reference.activations(by_hand, inputs["images"], (SEED, STEP))
+        return walk(by_hand, found, inputs["labels"], loss)
 
     return Problem(
         "network",

@@ -44,7 +44,10 @@ def draw_sgd(rng: np.random.Generator, kind: Kind) -> Problem:
         results = {"parameter": (parameter, np.abs(old["parameter"]) + options["lr"] * moved)}
         if momentum:
             results["buffer"] = (buffer, size)
-        return {name: Expected(*pair, terms=4, k=UPDATE, reach=_steps(*old.values())) for name, pair in results.items()}
+        return {
+            name: Expected(*pair, terms=4, k=UPDATE, reach=_steps(*old.values()))
+            for name, pair in results.items()
+        }
 
     return Problem("sgd", kind, {**options, "first": first}, inputs, run, expected, in_place=names)
 
@@ -61,7 +64,7 @@ def _steps(*arrays: Any) -> Any:
 
 
 def draw_adam(rng: np.random.Generator, kind: Kind) -> Problem:
-    """Moments as gradients of ordinary size leave them; of other kinds only the parameter and the gradient."""
+    """Moments as gradients of ordinary size leave them; infinities in the parameter and the gradient only."""
     options = {
         "lr": float(choice(rng, [0.01, 0.1, 0.5])),
         "betas": (float(choice(rng, [0.9, 0.5, 0.0])), float(choice(rng, [0.999, 0.9, 0.5]))),

@@ -88,6 +88,4 @@ def draw_normalize(rng: np.random.Generator, kind: Kind) -> Problem:
             "dx": Expected(dy / std, np.abs(dy) / std, 1),
         }
 
-    return Problem(
-        "normalize", kind, {}, inputs, run, expected, images=("x", "dy"), by_image=("y", "dx")
-    )
+    return Problem("normalize", kind, {}, inputs, run, expected, images=("x", "dy"), by_image=("y", "dx"))

@@ -72,7 +72,7 @@ def draw(seed: int, number: int, op: str | None = None) -> tuple[Problem, np.ran
 
 
 def run(report: Report, seed: int, numbers: Iterable[int], op: str | None = None) -> Iterator[int]:
-    """Check the cases one by one, and yield the number of each that is done; `WrongError` for one that is wrong."""
+    """Check the cases one by one, and yield the number of each; `WrongError` for one that is wrong."""
     with _machine_left_as_it_was():
         for number in numbers:
             try:
@@ -132,7 +132,11 @@ def check_bits(problem: Problem, results: Arrays, image: int, isa: str) -> None:
         alone = {name: a[rows] if name in problem.images else a for name, a in problem.inputs.items()}
         row = call(problem, alone)
         for name in problem.by_image:
-            same({name: row[name]}, {name: results[name][rows]}, f"{isa}, image {image} alone against the batch")
+            same(
+                {name: row[name]},
+                {name: results[name][rows]},
+                f"{isa}, image {image} alone against the batch",
+            )
     if problem.twin:
         twins = problem.twin(problem.inputs)
         same({name: results[name] for name in twins}, twins, f"{isa}, against layer by layer")

@@ -14,7 +14,6 @@ from layouts import LAYOUTS
 from op_calls import CALLS, Call
 from tolerances import assert_same_bits
 
-
 TYPES = ["f2", "f8", "g", ">f4", ">f8", "u1", "i1", "u2", "i2", "i4", ">i4", "i8", "u8"]
 
 
