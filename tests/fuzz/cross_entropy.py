@@ -49,7 +49,6 @@ def problem(options: dict[str, Any], inputs: Arrays, kind: Kind) -> Problem:
         inputs,
         run,
         lambda: expected(options, inputs),
-        integers=("target",),
     )
 
 

@@ -123,7 +123,6 @@ def problem(
         images=("images", "labels"),
         by_image=("logits",),
         twin=twin,
-        integers=("labels",),
     )
 
 

@@ -84,11 +84,10 @@ def forward(layer: Any, x: Bounded, x32: NDArray[Any], y32: NDArray[Any]) -> Bou
             )
             size = x.most @ np.abs(w).T + np.abs(b)
             return Bounded(value @ w.T + b, error @ np.abs(w).T + rounding(size, w.shape[1] + 1))
-        case nn.ReLU() | nn.Dropout():
-            scale = np.where(
-                y32 != 0, 1 / (1 - layer.p) if isinstance(layer, nn.Dropout) and layer.p < 1 else 1, 0
-            )
-            return Bounded(value * scale, error * scale + rounding(np.abs(value * scale), 1))
+        case nn.ReLU():
+            return Bounded(np.where(y32 != 0, value, 0.0), np.where(y32 != 0, error, 0.0))
+        case nn.Dropout():
+            return dropped(layer, x, x32, y32)
         case nn.Sigmoid() | nn.Tanh():
             y = activation.forward(layer.kind, value)
             steepest = 0.25 if isinstance(layer, nn.Sigmoid) else 1.0
@@ -125,13 +124,10 @@ def backward(
     """The gradient of the input of a layer without weights."""
     most = dy.most
     match layer:
-        case nn.ReLU() | nn.Dropout():
-            scale = np.where(
-                y32 != 0, 1 / (1 - layer.p) if isinstance(layer, nn.Dropout) and layer.p < 1 else 1, 0
-            )
-            if isinstance(layer, nn.Dropout):  # a zero that was kept passes its slope on
-                return dropped(layer, dy, x32, y32)
-            return Bounded(dy.value * scale, dy.error * scale)
+        case nn.ReLU():
+            return Bounded(np.where(y32 != 0, dy.value, 0.0), np.where(y32 != 0, dy.error, 0.0))
+        case nn.Dropout():
+            return dropped(layer, dy, x32, y32)
         case nn.Sigmoid():
             size = most * (np.abs(1 - y.value) + y.error) * y.most
             value = dy.value * (1 - y.value) * y.value
@@ -168,12 +164,11 @@ def backward(
     return Bounded(dy.value.reshape(x32.shape), dy.error.reshape(x32.shape))
 
 
-def dropped(layer: nn.Dropout, dy: Bounded, x32: NDArray[Any], y32: NDArray[Any]) -> Bounded:
-    """What was kept is told by the output; where the input was zero both are possible."""
+def dropped(layer: nn.Dropout, t: Bounded, x32: NDArray[Any], y32: NDArray[Any]) -> Bounded:
+    """Numbers or slopes: what was kept is told by the output; where the input was zero both are possible."""
     scale = 1 / (1 - layer.p) if layer.p < 1 else 0.0
-    kept = np.where(y32 != 0, scale, 0.0)
-    unknown = np.where(x32 == 0, scale, 0.0)
-    return Bounded(dy.value * kept, dy.error * kept + rounding(dy.most * kept, 1) + dy.most * unknown)
+    kept, unknown = np.where(y32 != 0, scale, 0.0), np.where(x32 == 0, scale, 0.0)
+    return Bounded(t.value * kept, t.error * kept + rounding(t.most * kept, 1) + t.most * unknown)
 
 
 def weights_backward(

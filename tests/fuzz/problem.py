@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -65,9 +65,7 @@ class Problem:
     """and which results."""
     twin: Callable[[Arrays], Arrays] | None = None
     """Another way to the same bits."""
-    integers: tuple[str, ...] = ()
-    """Inputs that are no real numbers: labels."""
-    in_place: tuple[str, ...] = field(default=())
+    in_place: tuple[str, ...] = ()
     """Inputs that the call updates, so that they come as they are, and fresh each time."""
 
     def __str__(self) -> str:
