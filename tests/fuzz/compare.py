@@ -10,8 +10,8 @@ A finite result:  |actual - expected| <= k eps sqrt(terms) sum|t| + terms 2^-149
   overflow.
 - Where the magnitudes add up to more, partial sums may overflow, in an order that is no promise: the result
   is within the bound, or not finite. It must not be finite if the true result, less its bound, is beyond the
-  largest float32; if the terms of the other sign are not enough to overflow besides, it must be the infinity
-  of its sign.
+  largest float32; of a plain sum whose terms of the other sign are not enough to overflow, it must be the
+  infinity of its sign.
 - Integers and selections are equal; the sign of a zero is free.
 """
 
@@ -52,7 +52,7 @@ def _error_of_sum(actual: NDArray[Any], value: NDArray[Any], expected: Expected)
     may_overflow = finite & (reach + bound >= LARGEST)
     must_overflow = finite & (np.abs(value) - bound > LARGEST * (1 + EPSILON))
     opposite = (magnitude - np.abs(value)) / 2 + magnitude * 2.0**-50  # the terms against the sign of the sum
-    one_way = must_overflow & (opposite < LARGEST)
+    one_way = must_overflow & (opposite < LARGEST) & (expected.reach is None)
     infinity = np.where(value > 0, np.inf, -np.inf)
     right = np.where(finite, error <= bound, (actual == value) | (np.isnan(actual) & np.isnan(value)))
     right |= may_overflow & ~np.isfinite(actual)
