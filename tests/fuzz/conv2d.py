@@ -13,9 +13,11 @@ from fuzz import float64
 from fuzz.problem import Arrays, Expected, Kind, Problem
 from fuzz.values import batch_of, choice, numbers, pair
 
-FAMILIES = ["small"] * 9 + ["rows"] * 4 + ["channels"] * 5 + ["depthwise", "gradient", "image", "busy"]
+COMMON = ["small"] * 9 + ["rows"] * 4 + ["channels"] * 5
+FAMILIES = [*COMMON, "depthwise", "gradient", "image", "bands", "busy", "long"]
 """Rows fill the lanes with columns, channels with output channels; a weight gradient has blocks of its own;
-images are cut into bands of rows; busy ones are shared among threads."""
+images are cut into bands of rows; busy ones are shared among threads; long ones have chains of more than 8192
+taps."""
 
 
 def draw(rng: np.random.Generator, kind: Kind) -> Problem:
@@ -64,7 +66,7 @@ def sums(c: Conv2d, a: Arrays) -> dict[str, Any]:
 
 
 def _drawn(rng: np.random.Generator) -> tuple[Conv2d, int]:
-    family = choice(rng, FAMILIES) if rng.integers(80) else "long"
+    family = choice(rng, FAMILIES)
     batch = batch_of(rng)
     kernel, stride, dilation = pair(rng, 1, 4), pair(rng, 1, 3), pair(rng, 1, 3)
     if rng.integers(2):
@@ -88,12 +90,17 @@ def _drawn(rng: np.random.Generator) -> tuple[Conv2d, int]:
     elif family == "image":
         groups, channels, outputs, batch = 1, *pair(rng, 1, 3), int(rng.integers(1, 3))
         more = (int(rng.integers(20, 70)), int(rng.integers(20, 70)))
+    elif family == "bands":
+        groups, channels, outputs, batch = 1, int(rng.integers(1, 3)), int(rng.integers(13, 19)), 1
+        kernel, stride, more = pair(rng, 1, 3), choice(rng, [(1, 1), (2, 1)]), pair(rng, 44, 60)
+        if rng.integers(2):
+            outputs, more = int(rng.integers(2, 5)), (int(rng.integers(300, 400)), int(rng.integers(20, 40)))
     elif family == "busy":
         groups, batch, channels, outputs = 1, int(rng.integers(9, 34)), 8, int(rng.integers(15, 34))
         kernel, stride, dilation, more = (3, 3), (1, 1), (1, 1), pair(rng, 6, 10)
-    elif family == "long":  # chains of more than 8192 taps
+    elif family == "long":
         kernel, channels, outputs, groups = (3, 3), int(rng.integers(908, 925)), int(rng.integers(1, 4)), 1
-        batch, stride, dilation, padding = choice(rng, [1, 2, 16]), (1, 1), (1, 1), (1, 0, 0, 1)
+        batch, stride, dilation, padding = choice(rng, [1, 16, 17]), (1, 1), (1, 1), (1, 0, 0, 1)
         more = pair(rng, 0, 1)
         if rng.integers(2):
             channels, outputs = outputs, channels

@@ -13,7 +13,11 @@ from fuzz.problem import Arrays, Expected, Kind, Problem
 from fuzz.values import SPECIAL, batch_of, choice
 from networks import EXTRAS, NETWORKS, Network, random_network
 
-SMALL = [network for network in (*NETWORKS, *EXTRAS) if network.name not in ("LeNet", "many channels")]
+SMALL = [
+    network
+    for network in (*NETWORKS, *EXTRAS, *EXTRAS, *EXTRAS)
+    if network.name not in ("LeNet", "many channels")
+]
 STEPS, SEED, STEP = 2, 3, 5
 
 

@@ -14,34 +14,38 @@ WITHIN = {"relu": 0, "sigmoid": 4, "tanh": 4}
 
 
 def draw_activation(rng: np.random.Generator, kind: Kind) -> Problem:
-    name = choice(rng, activation.NAMES)
     shape = tuple(int(n) for n in rng.integers(1, 9, int(rng.integers(0, 5))))
     if rng.integers(15) == 0:  # shared among threads
         shape = (int(rng.integers(2**16, 2**17)),)
     x = numbers(rng, kind, shape) * np.float32(choice(rng, [1, 1, 10, 40]) if kind is Kind.REALS else 1)
     y = numbers(rng, kind, shape)
-    return activation_problem(name, {"x": x, "y": y, "dy": numbers(rng, kind, shape)}, kind)
+    return activations({"x": x, "y": y, "dy": numbers(rng, kind, shape)}, kind)
 
 
-def activation_problem(name: str, inputs: Arrays, kind: Kind) -> Problem:
-    forward, backward = getattr(functional, name), getattr(functional, f"{name}_backward")
+def activations(inputs: Arrays, kind: Kind) -> Problem:
+    """All three, of the same numbers."""
 
     def run(a: Arrays) -> Arrays:
-        return {"y": forward(a["x"]), "dx": backward(a["dy"], a["y"])}
+        forward = {name: getattr(functional, name)(a["x"]) for name in WITHIN}
+        backward = {
+            f"dx of {name}": getattr(functional, f"{name}_backward")(a["dy"], a["y"]) for name in WITHIN
+        }
+        return forward | backward
 
     def expected() -> dict[str, Expected]:
-        y = activation.forward(name, inputs["x"])
-        dx = activation.backward(name, inputs["dy"], inputs["y"])
-        selected = name == "relu"
-        slope, old = np.abs(inputs["dy"].astype(np.float64)), np.abs(inputs["y"].astype(np.float64))
-        factor = (1 + old) * old if name == "sigmoid" else 1 + old * old
-        between = np.maximum(factor, 1)  # the factor overflows by itself, or its product with dy
-        return {
-            "y": Expected(y, np.abs(y), 1, WITHIN[name], exact=selected),
-            "dx": Expected(dx, slope * factor, 3, exact=selected, reach=between * np.maximum(slope, 1)),
-        }
+        slope, old = (np.abs(inputs[name].astype(np.float64)) for name in ("dy", "y"))
+        factors = {"relu": 1.0, "sigmoid": (1 + old) * old, "tanh": 1 + old * old}
+        found = {}
+        for name, k in WITHIN.items():
+            y = activation.forward(name, inputs["x"])
+            dx = activation.backward(name, inputs["dy"], inputs["y"])
+            # The factor overflows by itself, or its product with dy.
+            reach = np.maximum(factors[name], 1) * np.maximum(slope, 1)
+            found[name] = Expected(y, np.abs(y), 1, k, exact=name == "relu")
+            found[f"dx of {name}"] = Expected(dx, slope * factors[name], 3, exact=name == "relu", reach=reach)
+        return found
 
-    return Problem(name, kind, {}, inputs, run, expected)
+    return Problem("activation", kind, {}, inputs, run, expected)
 
 
 def draw_dropout(rng: np.random.Generator, kind: Kind) -> Problem:

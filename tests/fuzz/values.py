@@ -21,7 +21,7 @@ KINDS = (
     + [Kind.DENORMAL] * 2
     + [Kind.HUGE]
 )
-SPECIAL = np.array([np.nan, np.inf, -np.inf, np.inf, 0.0, -0.0], np.float32)
+SPECIAL = np.array([np.nan, np.nan, np.inf, -np.inf, 0.0, -0.0], np.float32)
 SMALLEST = np.array([2.0**-149, -(2.0**-149), 2.0**-126, -(2.0**-126), 2.0**-127], np.float32)
 
 
@@ -56,7 +56,7 @@ def numbers(rng: np.random.Generator, kind: Kind, shape: tuple[int, ...], bound:
 def _planted(rng: np.random.Generator, values: Array, special: Array) -> Array:
     """Some of the values replaced: a few, so that most results are still numbers."""
     if values.size:
-        count = int(rng.integers(1, 3 + values.size // 200))
+        count = int(rng.integers(1, 4 + values.size // 50))
         values.reshape(-1)[rng.integers(values.size, size=count)] = rng.choice(special, count)
     return values
 
