@@ -22,6 +22,8 @@ def draw(rng: np.random.Generator, kind: Kind) -> Problem:
     inputs = {name: numbers(rng, kind, shape) for name in ("x", "dy", "y", "log y")}
     inputs["x"] = scale * inputs["x"]
     inputs["log y"] = -np.abs(inputs["log y"])
+    if kind is not Kind.INTEGERS:
+        inputs["y"] = np.minimum(np.abs(inputs["y"]), 1)  # a probability
     return problem(dim, inputs, kind)
 
 
