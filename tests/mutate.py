@@ -2,9 +2,9 @@
 
 `tests/fuzz/planted_faults.json` says what is written where, and which instruction set's kernels run.
 Everything is built once, with -O1 only, which changes no bit. Of a fault only the files that see it are
-compiled anew, against a folder that shadows the mutated file, and linked with all other objects; the bindings,
-which hold no arithmetic, stay as they are. A fault is caught if the run of cases ends with status 1 and names a
-mismatch: a crash, an exception or a build that fails is not.
+compiled anew, against a folder that shadows the mutated file, and linked with all other objects; the
+bindings, which hold no arithmetic, stay as they are. A fault is caught if the run of cases ends with status 1
+and names a mismatch: a crash, an exception or a build that fails is not.
 """
 
 from __future__ import annotations
