@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from . import nn, optim
 from ._arrays import Numbers, choice, flag, integer, real
 from ._samples import as_samples, as_seed, as_targets, check_feature_names, feature_names, not_fitted
+from .augment import Augment
 from .trainer import Trainer
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class _Estimator(ABC):
     lr: float
     epochs: int
     batch_size: int
+    augment: Augment | None
     device: str
     threads: int | None
     verbose: bool
@@ -113,7 +115,9 @@ class _Estimator(ABC):
 
         trainer = Trainer(net, self._optimizer(op), nn.CrossEntropyLoss(), self.device, self.threads)
         case = images, labels.reshape(-1)
-        self.history_ = trainer.fit(case, None, epochs, self.batch_size, seed, on_epoch=tell)
+        self.history_ = trainer.fit(
+            case, None, epochs, self.batch_size, seed, augment=self.augment, on_epoch=tell
+        )
         self.net_, self.classes_, self.input_shape_ = net, classes, shape
         self.n_features_in_ = math.prod(shape)
         self.__dict__.pop("feature_names_in_", None)
@@ -262,6 +266,7 @@ class NetClassifier(_Estimator):
         lr: the learning rate.
         epochs: passes over the images.
         batch_size: images a step.
+        augment: what is done at random to the images that are trained on, an :class:`convlet.Augment`.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         threads: of the CPU; ``None`` for the library's default.
         verbose: whether a line is printed after every epoch.
@@ -278,6 +283,7 @@ class NetClassifier(_Estimator):
         lr: float = 0.004,
         epochs: int = 10,
         batch_size: int = 32,
+        augment: Augment | None = None,
         device: str = "auto",
         threads: int | None = None,
         verbose: bool = False,
@@ -290,6 +296,7 @@ class NetClassifier(_Estimator):
         self.lr = lr
         self.epochs = epochs
         self.batch_size = batch_size
+        self.augment = augment
         self.device = device
         self.threads = threads
         self.verbose = verbose
@@ -325,6 +332,7 @@ class LeNetClassifier(_Estimator):
         lr: the learning rate.
         epochs: passes over the images.
         batch_size: images a step.
+        augment: what is done at random to the images that are trained on, an :class:`convlet.Augment`.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         threads: of the CPU; ``None`` for the library's default.
         verbose: whether a line is printed after every epoch.
@@ -340,6 +348,7 @@ class LeNetClassifier(_Estimator):
         lr: float = 0.004,
         epochs: int = 10,
         batch_size: int = 32,
+        augment: Augment | None = None,
         device: str = "auto",
         threads: int | None = None,
         verbose: bool = False,
@@ -351,6 +360,7 @@ class LeNetClassifier(_Estimator):
         self.lr = lr
         self.epochs = epochs
         self.batch_size = batch_size
+        self.augment = augment
         self.device = device
         self.threads = threads
         self.verbose = verbose

@@ -118,6 +118,34 @@ def test_a_run_goes_on_with_its_own_settings_only(
     assert f"{' '.join(option)}: the run in {tmp_path / 'run'} has {option[0]}" in capsys.readouterr().err
 
 
+def test_images_are_changed_at_random_if_asked_for(
+    train: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = ("--augment", "shift=2,rotation=10,flip,erase=6")
+    short, long, plain = tmp_path / "short", tmp_path / "long", tmp_path / "plain"
+    assert train("--epochs", 2, *changes, out=long) == 0
+    assert train("--epochs", 1, *changes, out=short) == 0
+    assert main(["train", "--resume", "--out", str(short), "--epochs", "2"]) == 0
+    assert_same_run(short, long)
+    assert config(short)["augment"] == {"shift": 2, "flip": True, "rotation": 10.0, "erase": 6}
+    assert train("--epochs", 2, out=plain) == 0
+    assert figures(plain) != figures(long)
+    capsys.readouterr()
+    assert main(["train", "--resume", "--out", str(short), "--augment", "flip"]) == 2
+    assert "--augment" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "changes", ["", "turn=3", "flip=1", "shift", "shift=1,shift=2", "rotation=190", "shift=-1"]
+)
+def test_changes_that_are_none_are_bad_usage(
+    train: Any, changes: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("--augment", changes) == 2
+    assert "--augment" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_without_matplotlib_there_is_no_picture_and_one_line_says_so(
     train: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convlet import LeNetClassifier, NetClassifier, Trainer, datasets, nn, optim
+from convlet import Augment, LeNetClassifier, NetClassifier, Trainer, datasets, nn, optim
 from convlet._samples import as_seed
 
 
@@ -47,6 +47,18 @@ def test_it_is_the_trainers_training(digits: datasets.Digits):
     np.testing.assert_array_equal(estimator.predict(digits.images), net.predict(digits.images))
     np.testing.assert_array_equal(estimator.predict_proba(digits.images), net.predict_proba(digits.images))
     assert estimator.score(digits.images, digits.labels) == net.evaluate(digits.images, digits.labels)[1]
+
+
+def test_augmentation_is_the_trainers(digits: datasets.Digits):
+    changes = Augment(shift=2, erase=5)
+    estimator = LeNetClassifier(epochs=1, augment=changes, random_state=4).fit(digits.images, digits.labels)
+    net = nn.LeNet().initialize("xavier_uniform", 4)
+    trainer = Trainer(net, optim.Adam(estimator.lr), nn.CrossEntropyLoss())
+    trainer.fit(digits, None, epochs=1, batch_size=estimator.batch_size, seed=4, augment=changes)
+    plain = LeNetClassifier(epochs=1, random_state=4).fit(digits.images, digits.labels)
+    for name, weight in net.state_dict().items():
+        np.testing.assert_array_equal(estimator.net_.state_dict()[name], weight)
+    assert not np.array_equal(estimator.net_[0].weight, plain.net_[0].weight)
 
 
 def test_one_image_has_the_same_bits_in_any_layout(digits: datasets.Digits):

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-__all__ = ["LARGEST_SIDE", "POSITIVE", "data_dir", "device", "extent", "finite", "threads", "weights"]
+from ..augment import Augment
+
+__all__ = [
+    "LARGEST_SIDE",
+    "POSITIVE",
+    "augment",
+    "data_dir",
+    "device",
+    "extent",
+    "finite",
+    "threads",
+    "weights",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 LARGEST_SIDE = 4096
 POSITIVE = click.IntRange(min=1)
+_CHANGES: dict[str, Callable[[str], Any]] = {"shift": int, "flip": bool, "rotation": float, "erase": int}
 
 
 def data_dir(command: Command) -> Command:
@@ -61,6 +75,29 @@ def extent(_: click.Context, parameter: click.Parameter, value: str | None) -> t
             f"expected rows and columns like 32 or 32x48, got {value!r}", param=parameter
         )
     return int(words[0]), int(words[-1])
+
+
+def augment(_: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, Any] | None:
+    """A click callback: the arguments of :class:`convlet.Augment`, from ``shift=2,rotation=10,flip``."""
+    if value is None:
+        return None
+    given: dict[str, Any] = {}
+    try:
+        for part in value.split(","):
+            name, equals, number = part.strip().partition("=")
+            kind = _CHANGES[name]
+            if name in given or (kind is bool) == bool(equals):
+                raise ValueError(part)
+            given[name] = True if kind is bool else kind(number)
+    except (KeyError, ValueError) as error:
+        raise click.BadParameter(
+            f"expected changes like shift=2,rotation=10,flip,erase=8, each once, got {value!r}",
+            param=parameter,
+        ) from error
+    try:
+        return asdict(Augment(**given))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=parameter) from error
 
 
 def finite(_: click.Context, parameter: click.Parameter, value: float | None) -> float | None:

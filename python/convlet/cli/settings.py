@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from .. import datasets, recipes
+from ..augment import Augment
 from ..checkpoint import Checkpoint
 
 __all__ = ["IMAGE_SIZE", "Settings", "resolve", "resolve_again"]
@@ -36,11 +37,17 @@ class Settings:
     image_size: tuple[int, int] = IMAGE_SIZE  # of pictures from a folder
     colour: bool = False
     model: str | None = None
+    augment: dict[str, Any] | None = None  # the arguments of Augment
 
     @property
     def image(self) -> tuple[int, int, int]:
         """(C, H, W) that pictures of a folder are brought to."""
         return 3 if self.colour else 1, *self.image_size
+
+    @property
+    def changes(self) -> Augment | None:
+        """What is done to the images that are trained on."""
+        return None if self.augment is None else Augment(**self.augment)
 
     def note(self) -> dict[str, str]:
         """The settings as text, for the notes of a checkpoint."""
@@ -63,6 +70,7 @@ def resolve(given: Mapping[str, Any]) -> Settings:
         image_size=given["image_size"] or IMAGE_SIZE,
         colour=given["colour"] or False,
         model=given["model"],
+        augment=given["augment"],
     )
 
 

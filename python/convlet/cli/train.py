@@ -52,6 +52,12 @@ _CHECKPOINT = "checkpoint.safetensors"
     help="What the pictures of a folder are stretched to; by default 28.",
 )
 @click.option("--colour/--gray", "colour", default=None, help="How the pictures of a folder are read.")
+@click.option(
+    "--augment",
+    metavar="CHANGES",
+    callback=options.augment,
+    help="What is done at random to every image, as shift=2,rotation=10,flip,erase=8.",
+)
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Where the files go.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out where it stopped.")
 @click.option("--distributed", is_flag=True, help="Train with all processes that mpiexec has started.")
@@ -107,7 +113,14 @@ def _train(
         }
         saved = SavedNet(net, train_set.images.shape[1:], train_set.classes, looks)
     if not first:
-        trainer.fit(train_set, test_set, settings.epochs, settings.batch_size, settings.seed)
+        trainer.fit(
+            train_set,
+            test_set,
+            settings.epochs,
+            settings.batch_size,
+            settings.seed,
+            augment=settings.changes,
+        )
         return
     click.echo(
         f"{_title(settings)}, {net.parameter_count:,} parameters; "
@@ -169,6 +182,7 @@ def _fit(
                 settings.batch_size,
                 settings.seed,
                 resume=checkpoint,
+                augment=settings.changes,
                 on_epoch=on_epoch,
                 on_progress=shown.on_progress,
                 callbacks=[PlateauDoctor(train_set, lambda text: click.echo(text, err=True))],
