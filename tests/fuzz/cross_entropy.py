@@ -73,6 +73,6 @@ def expected(options: dict[str, Any], inputs: Arrays) -> dict[str, Expected]:
         hard = (1 - smoothing) * own[:, None] * (rounded + one_hot)
         soft = smoothing / len(w) * counts[:, None] * (rounded * w.sum() + w)
     return {
-        "loss": Expected(loss, size, len(w), CHAIN),
+        "loss": Expected(loss, size, len(w), CHAIN, reach=each.sum()),  # before it is divided
         "dlogits": Expected(dlogits, (hard + soft) / divisor, len(w), CHAIN),
     }
