@@ -126,6 +126,9 @@ def _configuration(rng: np.random.Generator) -> Pool2d:
     padding: Any = (0, 0, 0, 0)
     if rng.integers(3):
         padding = tuple(int(rng.integers(0, kernel[a // 2] * dilation[a // 2])) for a in range(4))
+    if rng.integers(5) == 0:  # windows side by side, which have kernels of their own
+        kernel = choice(rng, [(2, 2), (2, 2), (3, 3)])
+        stride, dilation, padding = kernel, (1, 1), (0, 0, 0, 0)
     more = pair(rng, 0, 9) if rng.integers(4) else (int(rng.integers(0, 9)), int(rng.integers(9, 40)))
     need = [dilation[a] * (kernel[a] - 1) + 1 - padding[2 * a] - padding[2 * a + 1] for a in (0, 1)]
     return Pool2d(
