@@ -193,8 +193,8 @@ def verdict(
         return "passed"
     found = [line for line in outcome.stdout.splitlines() if line.startswith("mismatch: ")]
     if outcome.returncode == 1 and found:
-        lines = outcome.stdout.splitlines()
-        return f"caught by {found[0].split(':')[1].strip()} ({lines[lines.index(found[0]) + 1].strip()[:90]})"
+        worst = outcome.stdout.splitlines()[-2].strip()  # before the command that repeats the case
+        return f"caught by {found[0].split(':')[1].strip()} ({worst[:90]})"
     last = (outcome.stderr.splitlines() or ["no message"])[-1]
     return f"crashed with status {outcome.returncode}: {last[:200]}"
 
