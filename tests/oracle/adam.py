@@ -31,7 +31,7 @@ def step(
     parameter, g = np.asarray(parameter, np.float64), np.asarray(gradient, np.float64)
     if decoupled:
         parameter = parameter * (1 - lr * weight_decay)
-    else:
+    elif weight_decay != 0:  # an infinite parameter without decay is no term
         g = g + weight_decay * parameter
     m = betas[0] * m + (1 - betas[0]) * g
     v = betas[1] * v + (1 - betas[1]) * g**2

@@ -1,7 +1,8 @@
 """Max pooling: y[n,c,i,j] is the largest pixel under window (i, j); padding never wins.
 
-Among equal pixels the first in row order is taken, and a NaN is larger than everything. The index of the
-winner counts pixels of its own plane, row * W + column; the gradient of y goes to that pixel alone.
+Among equal pixels the first in row order is taken. A NaN is larger than everything, a NaN before it
+included, as in PyTorch. The index of the winner counts pixels of its own plane, row * W + column; the
+gradient of y goes to that pixel alone.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def forward(
                 if best is None:
                     best, where = pixel.copy(), np.full(pixel.shape, r * width + q)
                     continue
-                better = ((pixel > best) | np.isnan(pixel)) & ~np.isnan(best)
+                better = (pixel > best) | np.isnan(pixel)
                 best[better] = pixel[better]
                 where[better] = r * width + q
             y[:, :, i, j], indices[:, :, i, j] = best, where

@@ -26,7 +26,9 @@ def step(
 ) -> tuple[Array, Array | None]:
     """The new parameter and momentum buffer; `buffer` is None before the first step."""
     parameter = np.asarray(parameter, np.float64)
-    g = np.asarray(gradient, np.float64) + weight_decay * parameter
+    g = np.asarray(gradient, np.float64)
+    if weight_decay != 0:  # an infinite parameter without decay is no term
+        g = g + weight_decay * parameter
     if momentum != 0:
         buffer = g if buffer is None else momentum * buffer + (1 - dampening) * g
         g = g + momentum * buffer if nesterov else buffer
