@@ -29,7 +29,7 @@ from scaling_model import Link, Step, fit_link, fit_step
 
 JOB = Path(__file__).with_name("scaling_job.py")
 MEASURED = ("LeNet", "LeNet, four times as wide", "CIFAR-sized net of ReLU and max pooling")
-BATCHES = (64, 256, 1024)
+BATCHES = (64, 256, 512, 1024)
 SIZES = (4, 1 << 10, 1 << 14, 1 << 16, 1 << 18, 1 << 20)
 CABLES = (("1 Gbit/s", 1000.0, 0.0), ("100 Mbit/s and 1 ms", 100.0, 1e-3))
 DATASHEET = (Link("10 Gbit/s and 20 us", 20e-6, 8 / 10e9), Link("100 Gbit/s and 2 us", 2e-6, 8 / 100e9))
@@ -58,8 +58,9 @@ def run(command: Sequence[str]) -> dict[str, Any]:
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
-def program(quick: bool, nets: Sequence[str], sizes: Sequence[int]) -> list[str]:
+def program(quick: bool, nets: Sequence[str], sizes: Sequence[int], threads: int = 1) -> list[str]:
     asked = {
+        "threads": threads,
         "nets": nets,
         "batches": BATCHES[:2] if quick else BATCHES,
         "sizes": sizes,
@@ -107,6 +108,7 @@ def measure(quick: bool) -> dict[str, Any]:
     mpiexec = mpiexec_path()
     nets = MEASURED[:1] if quick else MEASURED
     alone = run([mpiexec, "-n", "1", *program(quick, nets, [])])
+    threads = run([mpiexec, "-n", "1", "--bind-to", "none", *program(quick, nets, [], threads=2)])
     models = fitted_steps(alone)
     two = run([mpiexec, "-n", "2", *program(quick, nets, SIZES)])
     links = [{**link_entry("this machine's memory", two, models), "reach": ON_ONE_MACHINE}]
@@ -121,6 +123,7 @@ def measure(quick: bool) -> dict[str, Any]:
         "suite": "scaling",
         "machine": machine(1),
         "alone": alone["steps"],
+        "two_threads": threads["steps"],
         "nets": [
             {
                 "name": name,

@@ -3,7 +3,7 @@
     mpiexec -n N python benchmarks/scaling_job.py '{"nets": [...], "batches": [...], "seconds": s, ...}'
 
 Rank 0 prints the times as JSON. Before anything is timed, the ranks prove that they train to the bits of one
-process. One thread a rank.
+process. With as many threads a rank as asked for.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ def data(net: Net, images: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, A
     return rng.integers(0, 256, (images, *net.image), np.uint8), rng.integers(0, 10, images)
 
 
-def trainer(net: Net, team: Team | None) -> Trainer:
+def trainer(net: Net, team: Team | None, threads: int) -> Trainer:
     made = net.build().initialize(net.scheme, seed=0)
-    return Trainer(made, optim.SGD(LR), nn.CrossEntropyLoss(), "cpu", 1, team)
+    return Trainer(made, optim.SGD(LR), nn.CrossEntropyLoss(), "cpu", threads, team)
 
 
-def prove(net: Net) -> None:
+def prove(net: Net, threads: int) -> None:
     """Three steps of all ranks, exactly, have the bits of this process alone."""
     x, y = data(net, 3 * 64 - 5)
-    together, alone = trainer(net, Team(WORLD, exact=True)), trainer(net, None)
+    together, alone = trainer(net, Team(WORLD, exact=True), threads), trainer(net, None, 1)
     for made in (together, alone):
         made.fit((x, y), None, 1, 64)
     for name, expected in alone.net.state_dict().items():
@@ -63,9 +63,9 @@ def allreduce_seconds(size_bytes: int, repetitions: int, seconds: float) -> dict
     return spread([rounds(count) for _ in range(repetitions)])
 
 
-def step_seconds(net: Net, batch: int, repetitions: int, seconds: float) -> dict[str, float]:
+def step_seconds(net: Net, batch: int, threads: int, repetitions: int, seconds: float) -> dict[str, float]:
     """Of a training step, from epochs of several: the slowest rank's."""
-    made = trainer(net, Team(WORLD))
+    made = trainer(net, Team(WORLD), threads)
 
     def epoch(steps: int) -> float:
         x, y = data(net, batch * steps)
@@ -81,16 +81,16 @@ def step_seconds(net: Net, batch: int, repetitions: int, seconds: float) -> dict
 def main() -> None:
     asked = json.loads(sys.argv[1])
     nets = [net for net in NETS if net.name in asked["nets"]]
-    effort = asked["repetitions"], asked["seconds"]
+    threads, effort = asked["threads"], (asked["repetitions"], asked["seconds"])
     for net in nets:
-        prove(net)
+        prove(net, threads)
     found = {
         "ranks": WORLD.size,
         "allreduce": [
             {"bytes": size, "seconds": allreduce_seconds(size, *effort)} for size in asked["sizes"]
         ],
         "steps": [
-            {"net": net.name, "batch": batch, "seconds": step_seconds(net, batch, *effort)}
+            {"net": net.name, "batch": batch, "seconds": step_seconds(net, batch, threads, *effort)}
             for net in nets
             for batch in asked["batches"]
         ],

@@ -56,23 +56,28 @@ def _machine(result: dict[str, Any]) -> str:
 
 
 def _measured(result: dict[str, Any]) -> str:
-    alone = {(row["net"], row["batch"]): row["seconds"]["median"] for row in result["alone"]}
+    alone, threads = (
+        {(row["net"], row["batch"]): row["seconds"]["median"] for row in result[which]}
+        for which in ("alone", "two_threads")
+    )
     models, nothing = steps(result), Link("none", 0.0, 0.0)
     lines = [
-        "| net | images a step | one rank | two ranks | strong scaling | weak scaling | model of two |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| net | images a step | one rank | two ranks | strong scaling | weak scaling "
+        "| two threads | model of two |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in result["links"][0]["steps"]:
         net, batch, two = row["net"], row["batch"], row["seconds"]["median"]
         one, half = alone[net, batch], models[net].seconds(batch // 2, 1, nothing)
         lines.append(
             f"| {net} | {batch} | {_time(one)} | {_time(two)} | {one / two:.2f} | {half / two:.0%} | "
-            f"{_time(row['model_seconds'])} |"
+            f"{threads[net, batch] / two:.0%} | {_time(row['model_seconds'])} |"
         )
     note = (
         "Strong scaling: how many times as fast two ranks make the same batch. Weak scaling: the time of\n"
         "one rank for half of the batch, from the fitted line, as a share of that of two ranks for all of\n"
-        "it. The last column is what the model says of two ranks, whose steps it has not seen."
+        "it. Two threads: the time of one process with two threads, as a share of that of two ranks with\n"
+        "one. The last column is what the model says of two ranks, whose steps it has not seen."
     )
     return "\n".join([*lines, "", note])
 

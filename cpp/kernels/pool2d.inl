@@ -222,8 +222,10 @@ CONVLET_INLINE void scatter(const Pooling& t, const float* x, float* dx, Derivat
   const std::ptrdiff_t right = std::ptrdiff_t{t.dilation_width} * kTile;
   const std::ptrdiff_t size = std::ptrdiff_t{t.channels} * t.height * t.width * kTile;
   const Cover cover = cover_of(t);
-  if (cover != Cover::Exact) {
+  if (cover == Cover::Overlaps) {
     for (std::ptrdiff_t i = 0; i < size; i += Vec::lanes) store(dx + i, set(0.0f));
+  } else if (cover == Cover::Gaps) {  // 0 times a derivative of NaN is NaN
+    for (std::ptrdiff_t i = 0; i < size; i += Vec::lanes) store(dx + i, derivative(set(0.0f), load(x + i)));
   }
   for_each_window(t, [&](int oh, int ow, const Taps& rows, const Taps& columns, std::ptrdiff_t at, std::ptrdiff_t out) {
     for (int lane = 0; lane < kTile; lane += Vec::lanes) {

@@ -78,7 +78,7 @@ def test_the_reports_sentences_come_from_the_figures() -> None:
     for net in (0.0, 1e-3):
         result = results(alpha=1e-6 if net == 0.0 else 1.0)
         text = report.markdown(result)
-        assert "| LeNet | 256 | 4.2 ms | 2.6 ms | 1.62 |" in text
+        assert "| LeNet | 256 | 4.2 ms | 2.6 ms | 1.62 | 100% | 90% | 2.6 ms |" in text
         assert "cable was left out: needs root." in text
         assert ("slower than one rank" in text) == (net > 0)
 
@@ -141,6 +141,7 @@ def results(alpha: float) -> dict[str, Any]:
             "load_average": None,
         },
         "alone": [{"net": "LeNet", "batch": 256, "seconds": seconds(4.2e-3)}],
+        "two_threads": [{"net": "LeNet", "batch": 256, "seconds": seconds(2.34e-3)}],
         "nets": [
             {
                 "name": "LeNet",

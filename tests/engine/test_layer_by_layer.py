@@ -50,6 +50,20 @@ def test_random_nets_equal_layer_by_layer(seed: int, isa: str):
     assert_same_bits(np.float32(value), np.float32(expected_value), "loss")
 
 
+def test_pixels_that_no_window_covers_have_the_gradient_of_layer_by_layer(isa: str):
+    """0 times the derivative of NaN is NaN."""
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 1), nn.Tanh(), nn.AvgPool2d(1, 2), nn.Flatten(), nn.Linear(2 * 2 * 2, 3)
+    ).initialize("pytorch", 0)
+    net[0].weight[1] = np.nan
+    images, labels = np.ones((17, 1, 3, 3), np.float32), np.arange(17) % 3
+    _, gradients = net.loss_and_gradients(images, labels, nn.CrossEntropyLoss())
+    _, expected = reference.loss_and_gradients(net, images, labels, nn.CrossEntropyLoss())
+    for name, gradient in gradients.items():
+        assert np.array_equal(np.isnan(gradient), np.isnan(expected[name])), name
+    assert np.isnan(gradients["0.weight"][1]).all()
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_what_is_no_number_spreads_as_layer_by_layer(seed: int, isa: str, rng: np.random.Generator):
     """NaN and infinity in weights and pixels: padding and spare lanes must not turn them into more."""

@@ -29,7 +29,8 @@ def draw_sgd(rng: np.random.Generator, kind: Kind) -> Problem:
     inputs = {name: numbers(rng, kind, shape) for name in names}
 
     def run(a: Arrays) -> Arrays:
-        _core.sgd_step(a["parameter"], a["gradient"], a.get("buffer"), *options.values(), first)
+        buffers = [a["buffer"]] if "buffer" in a else None
+        _core.sgd_step([a["parameter"]], [a["gradient"]], buffers, *options.values(), first)
         return {name: a[name] for name in names if name != "gradient"}
 
     def expected() -> dict[str, Expected]:
@@ -84,7 +85,8 @@ def draw_adam(rng: np.random.Generator, kind: Kind) -> Problem:
 
     def run(a: Arrays) -> Arrays:
         numbers_of = (options["lr"], *options["betas"], options["eps"], options["weight_decay"])
-        _core.adam_step(a["parameter"], a["gradient"], a["m"], a["v"], *numbers_of, options["decoupled"], t)
+        arrays = ([a[name]] for name in inputs)
+        _core.adam_step(*arrays, *numbers_of, options["decoupled"], t)
         return {name: a[name] for name in ("parameter", "m", "v")}
 
     def expected() -> dict[str, Expected]:
@@ -92,12 +94,12 @@ def draw_adam(rng: np.random.Generator, kind: Kind) -> Problem:
         parameter, m, v = adam.step(*old.values(), t, **options)
         decay = 0.0 if options["decoupled"] else options["weight_decay"]
         g = _decayed(old, decay)
-        size = options["betas"][0] * np.abs(old["m"]) + g
+        size = np.abs(old["m"]) + g  # m + (1 - beta1) (g - m): for a small beta1 too, the old m is a term
         power = np.sqrt(v / (1 - options["betas"][1] ** t)) + options["eps"]
         step = options["lr"] * size / (1 - options["betas"][0] ** t) / power
         return {
             "parameter": Expected(parameter, np.abs(old["parameter"]) + 4 * step, 4, UPDATE),
-            "m": Expected(m, size + np.abs(old["m"]), 3, UPDATE),
+            "m": Expected(m, size, 3, UPDATE),
             "v": Expected(v, np.abs(old["v"]) + g * g, 3, UPDATE),
         }
 

@@ -13,6 +13,7 @@ from .mutators.blobs import mutate_bytes
 __all__ = ["Target", "make_input"]
 
 _STRUCTURED = 0.7  # of the inputs, where a mutator knows the structure
+_LARGEST_BYTES = 4 << 20  # of an input; nesting within nesting doubles its backslashes each time
 
 
 @dataclass(frozen=True)
@@ -57,4 +58,4 @@ def mutated(target: Target, seeds: Sequence[bytes], rng: Random) -> bytes:
             by_bytes = max(1, by_bytes)
     for _ in range(by_bytes if target.by_bytes else 0):
         data = mutate_bytes(rng, data, seeds)
-    return data
+    return data[:_LARGEST_BYTES]

@@ -18,7 +18,7 @@ from .target import Target
 
 __all__ = ["SPARE_BYTES", "Tally", "Trial", "attempt", "peak_megabytes", "spare_memory"]
 
-SPARE_BYTES = 256 << 20
+SPARE_BYTES = 120 << 20
 """Address space that an input may take, on top of what the process has once its seeds are read."""
 _LONGEST_SECONDS = 1.0
 

@@ -17,12 +17,13 @@ import numpy as np
 from convlet import Trainer, _core, nn, optim
 _core.set_threads(3)
 rng = np.random.default_rng(0)
-data = rng.integers(0, 256, (500, 1, 28, 28), np.uint8), rng.integers(0, 10, 500)
+# Epochs that last long enough to be told of.
+data = rng.integers(0, 256, (20_000, 1, 28, 28), np.uint8), rng.integers(0, 10, 20_000)
 begun = threading.Event()
 
 def train(epochs, **options):
     trainer = Trainer(nn.LeNet(seed=0), optim.SGD(0.1), nn.CrossEntropyLoss())
-    trainer.fit(data, data, epochs, 50, on_progress=lambda _: begun.set(), **options)
+    trainer.fit(data, None, epochs, 50, on_progress=lambda _: begun.set(), **options)
 """
 
 
@@ -63,7 +64,7 @@ def test_the_interpreter_waits_for_a_thread_that_trains() -> None:
         TRAINING
         + """
 def finish():
-    train(40)
+    train(3)
     print("trained")
 threading.Thread(target=finish).start()
 assert begun.wait(30)

@@ -249,6 +249,8 @@ def _each_channel(place: _Place, numbers: Array) -> Array:
     """One number for each channel of images, of a constant that is broadcast to them."""
     channels = place.shape[1] if place.shape is not None and len(place.shape) == 4 else None
     count = channels or numbers.size
+    if count > max(numbers.size, _MOST_CHANNELS):
+        raise UnsupportedError(f"expected at most {_MOST_CHANNELS:,} channels, got {count:,}")
     if (numbers.ndim, numbers.size) not in ((3, count), (4, count)) and numbers.size != 1:
         raise UnsupportedError(f"expected a number for each channel in a Sequential, got {numbers.shape}")
     if numbers.size > 1 and numbers.shape[-3] != numbers.size:
@@ -311,6 +313,7 @@ def _nothing(place: _Place, *constants: NDArray[Any] | None, **attributes: Any) 
     operators.function_of(place.node)(np.empty(0, np.float32), *constants, **attributes)
 
 
+_MOST_CHANNELS = 2**16  # that one number is spread over
 _LAYERS: dict[str, Callable[..., Op | None]] = {
     "AveragePool": _avg_pool2d,
     "Conv": _conv2d,

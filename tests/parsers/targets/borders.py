@@ -35,6 +35,7 @@ _CAPSULE = {
     "shape": [1, 2, 3, 4],
 }
 _LARGEST = 2**31 - 1
+_MOST_DIMENSIONS = 64  # of an array of NumPy 2
 
 
 class _Interface:
@@ -82,7 +83,7 @@ def _use_capsule(data: bytes, folder: Path) -> object:
     kind, device, dtype = (
         list(map(_signed, np.ravel(said[name]).tolist())) for name in ("said", "device", "dtype")
     )
-    if not honest or len(kind) != 2 or len(device) != 2 or len(dtype) != 3:
+    if not honest or len(kind) != 2 or len(device) != 2 or len(dtype) != 3 or not np.size(said["flags"]):
         raise ValueError("a header that nobody can see through")
     array = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
     code = dtype[0] & 0xFF, dtype[1] & 0xFF, dtype[2] & 0xFFFF
@@ -112,9 +113,9 @@ def _signed(value: int, bits: int = 64) -> int:
 
 def _honest(sizes: list[int], ndim: int) -> bool:
     """Whether the header is true, or so wrong that it can be seen."""
-    if not 0 <= ndim <= 4:
+    if not 0 <= ndim <= _MOST_DIMENSIONS:
         return True
-    return all(size <= given for size, given in zip(sizes[:ndim], (1, 2, 3, 4), strict=False))
+    return ndim <= 4 and all(size <= given for size, given in zip(sizes[:ndim], (1, 2, 3, 4), strict=False))
 
 
 _REFUSALS = (TypeError, ValueError, RecursionError)  # the last is json's own, of a text that the test reads
