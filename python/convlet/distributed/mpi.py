@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -14,6 +15,10 @@ from .. import _settings
 from .communicator import Communicator
 
 __all__ = ["MpiCommunicator", "as_communicator", "world"]
+
+_FORWARD_SECONDS = (
+    0.5  # in which mpiexec passes on what a rank wrote, and which it does not wait for on an abort
+)
 
 
 class MpiCommunicator:
@@ -44,6 +49,7 @@ class MpiCommunicator:
         """``MPI_Abort`` behind the message."""
         sys.stdout.flush()
         print(f"convlet: rank {self.rank}: {message.rstrip()}", file=sys.stderr, flush=True)
+        time.sleep(_FORWARD_SECONDS)
         self._comm.Abort(1)
         raise SystemExit(1)
 
