@@ -16,9 +16,8 @@ from .communicator import Communicator
 
 __all__ = ["MpiCommunicator", "as_communicator", "world"]
 
-_FORWARD_SECONDS = (
-    0.5  # in which mpiexec passes on what a rank wrote, and which it does not wait for on an abort
-)
+_FORWARD_SECONDS = 0.5
+"""In which mpiexec passes on what a rank has written; once there is an abort, it need not."""
 
 
 class MpiCommunicator:

@@ -61,7 +61,7 @@ class Team:
         self.agreed: BaseException | None = None
         """What all processes have raised together."""
         self.lost = False
-        """Whether an engine has failed here between two sums, so that the others wait and agree on nothing."""
+        """Whether an engine has failed between two sums, so that the others wait and agree on nothing."""
         self._interrupted = False
 
     def exchange(self, value: Any) -> list[Any]:
