@@ -17,7 +17,7 @@ def draw(rng: np.random.Generator, kind: Kind) -> Problem:
         outputs = int(rng.integers(1, 70))
     if rng.integers(25) == 0:  # shared among threads
         batch, inputs, outputs = int(rng.integers(60, 140)), int(rng.integers(150, 300)), outputs + 100
-    elif rng.integers(20) == 0:  # chains of more than 8192 inputs, of more than 1024 images
+    elif rng.integers(8) == 0:  # chains of more than 8192 inputs, of more than 1024 images
         length = int(rng.integers(8185, 8260))
         inputs, outputs, batch = choice(
             rng, [(length, outputs % 40 + 12, min(batch, 4)), (3, length, 2), (5, 7, 1025 + batch)]

@@ -38,8 +38,10 @@ def draw(rng: np.random.Generator, kind: Kind) -> Problem:
     if np.all(labels == loss["ignore_index"]):
         loss["ignore_index"] = -100
     if kind is Kind.NONFINITE:
-        for a in [*parameters.values(), *([images] if images.dtype == np.float32 else [])]:
-            if rng.integers(2):
+        arrays = [*parameters.values(), *([images] if images.dtype == np.float32 else [])]
+        only = rng.integers(len(arrays)) if rng.integers(2) else None  # else NaN is everywhere soon
+        for number, a in enumerate(arrays):
+            if number == only or (only is None and rng.integers(2)):
                 a.reshape(-1)[rng.integers(a.size)] = choice(rng, SPECIAL)
     return problem(network, {"images": images, "labels": labels, **parameters}, loss, optimizer(rng), kind)
 
