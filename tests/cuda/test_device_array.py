@@ -176,7 +176,7 @@ def test_the_device_describes_itself():
     info = cuda.device_info()
     assert set(info) == {
         "name", "emulated", "ordinal", "compute_capability", "multiprocessors", "driver_version",
-        "runtime_version", "memory_bytes", "shared_bytes", "build_architectures",
+        "runtime_version", "bus_id", "memory_bytes", "shared_bytes", "build_architectures",
     }  # fmt: skip
     assert info["memory_bytes"] > 0
     assert info["build_architectures"]
