@@ -15,8 +15,9 @@ def draw(rng: np.random.Generator, kind: Kind) -> Problem:
     inputs, outputs = (int(n) for n in rng.integers(low, high + 1, 2))
     if rng.integers(2):
         outputs = int(rng.integers(1, 70))
-    if rng.integers(25) == 0:  # shared among threads
-        batch, inputs, outputs = int(rng.integers(60, 140)), int(rng.integers(150, 300)), outputs + 100
+    if rng.integers(15) == 0:  # shared among threads
+        batch = int(choice(rng, [64, 128, 192, rng.integers(60, 140)]))
+        inputs, outputs = int(rng.integers(150, 300)), outputs + 100
     elif rng.integers(8) == 0:  # chains of more than 8192 inputs, of more than 1024 images
         length = int(rng.integers(8185, 8260))
         inputs, outputs, batch = choice(
