@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -10,6 +11,16 @@ from slower import SLOWER
 
 ATTEMPTS, WITHIN_SECONDS = 5, 0.2 * SLOWER
 _BUSY = 1.5  # processes that want to run, for each CPU
+
+
+def fastest(attempt: Callable[[], float]) -> float:
+    """The seconds of the first attempt that is prompt, or of the best of several."""
+    best = attempt()
+    for _ in range(ATTEMPTS - 1):
+        if best < WITHIN_SECONDS:
+            break
+        best = min(best, attempt())
+    return best
 
 
 def assert_prompt(seconds: float) -> None:

@@ -142,7 +142,7 @@ def test_every_step_has_its_own_learning_rate():
 def test_progress_is_called_between_steps():
     net, (images, labels) = LENET.make(), LENET.data(256)
     run, seen = EngineRun(net, LENET.input_shape), []
-    order = np.resize(np.arange(256), 12_000)
+    order = np.resize(np.arange(256), 64 * 188)
     run.train(images, labels, 64, 0.1, order, progress=lambda: seen.append(run.totals.copy()))
     assert seen
     for totals in seen:
