@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convlet import Augment, Trainer, nn, optim
+from convlet import Augment, Trainer, nn
+from team_runs import LOSSES, OPTIMIZERS, result
 
 IMAGES, TESTS, BATCH, SEED = 70, 40, 48, 4  # two steps an epoch, of three tiles and of 22 images
 RNG = np.random.default_rng(0)
@@ -31,16 +32,6 @@ NETS = {
         nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Dropout(0.25), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(18, 10)
     ),
     "one layer": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10)),
-}
-OPTIMIZERS = {
-    "sgd": lambda: optim.SGD(0.1),
-    "momentum": lambda: optim.SGD(0.05, momentum=0.9, schedule=optim.Cosine()),
-    "adam": lambda: optim.Adam(1e-3),
-}
-LOSSES = {
-    "plain": lambda: nn.CrossEntropyLoss(),
-    "weighted": lambda: nn.CrossEntropyLoss(np.linspace(0.5, 2, 10), ignore_index=3, label_smoothing=0.1),
-    "sum": lambda: nn.CrossEntropyLoss(reduction="sum"),
 }
 ROUNDING = {"sgd": 5e-6, "momentum": 5e-6, "adam": 5e-5}
 """How far ranks may be from one process, as a share of the largest number of a tensor."""
@@ -66,9 +57,4 @@ def fit(made: Trainer, augmented: bool = False, **options: Any) -> dict[str, NDA
     augment = Augment(shift=1, flip=True) if augmented else None
     settings = {"epochs": 3, "batch_size": BATCH, "seed": SEED, "augment": augment, **options}
     made.fit((X, Y), (X[:TESTS], Y[:TESTS]), **settings)
-    names = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
-    return {
-        **{name: array.copy() for name, array in made.net.parameters().items()},
-        "optimizer state": made.optimizer.state_dict()["state"],
-        "history": np.array([[row[name] for name in names] for row in made.history]),
-    }
+    return result(made)

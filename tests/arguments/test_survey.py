@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from survey import functions, layers, tools, training
-from survey.kinds import ZERO_BYTE, Path
-from survey.subject import Subject, WrongCall, state_of
+from arguments import functions, layers, tools, training
+from arguments.kinds import ZERO_BYTE, Path
+from arguments.subject import Subject, WrongCall, state_of
 
 SUBJECTS: list[Subject] = [
     *functions.SUBJECTS,

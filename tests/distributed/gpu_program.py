@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mpi4py import MPI
@@ -14,9 +12,8 @@ from mpi4py import MPI
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import gpu_team_runs as runs
-from convlet.checkpoint import load_checkpoint, save_checkpoint
 from convlet.distributed import Team
-from convlet.history import Row
+from rank_program import earlier, faults, leave
 
 folder, options = Path(sys.argv[1]), dict(word.split("=") for word in sys.argv[2:])
 world = MPI.COMM_WORLD
@@ -32,35 +29,16 @@ made = runs.trainer(
     Team(world, backend=options.get("backend", "nccl")),
     seed=world.rank,  # only rank 0's weights count
 )
-
-
-def on_epoch(row: Row) -> None:
-    if "raise" in only_here:
-        raise ValueError("the disk of this rank is full")
-    if "die" in only_here:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def on_progress(_: Any) -> None:
-    if "break" in only_here:
-        raise ArithmeticError("broken within an epoch")
-
-
 if "long" in options:  # an epoch that takes long enough to show its progress
     runs.X, runs.Y = np.tile(runs.X, (200, 1, 1, 1)), np.tile(runs.Y, 200)
-resume = None
-if "resume" in options and world.rank == 0:
-    resume = load_checkpoint(folder / "checkpoint.safetensors")
 found = runs.fit(
     made,
     "augmented" in options,
     epochs=int(options.get("epochs", 3)),
     batch_size=int(options.get("batch", runs.BATCH)),
-    resume=resume,
-    on_epoch=on_epoch,
-    on_progress=on_progress,
+    resume=earlier(folder, world.rank, options),
+    **faults(only_here),
 )
-np.savez(folder / f"rank{world.rank}.npz", **found)
+leave(folder, world.rank, made, found)
 if world.rank == 0:
-    save_checkpoint(folder / "checkpoint.safetensors", made.checkpoint())
     print(made.history.config["backend"], made.history.config["ranks"])

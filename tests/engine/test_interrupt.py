@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-import time
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from engine_run import CROSS_ENTROPY, SGD, EngineRun
 from networks import LENET
-from promptness import assert_prompt, fastest
+from promptness import assert_prompt, fastest, interrupted
 from tolerances import assert_same_bits
 
-AFTER_SECONDS = 0.1
 IMAGES, LABELS = LENET.data(512)
 LONG = np.resize(np.arange(512), 4_000_000)
 ONE_STEP = LONG[:100_000]  # all at once: a second of work, and some 5 kB an image to remember
-
-
-def interrupted(work: Callable[[], object], begun: Callable[[], bool] = lambda: True) -> float:
-    """Run `work`, press Ctrl-C a moment later, once it has begun, and tell how long it took to come back."""
-    sent: list[float] = []
-    over = threading.Event()
-
-    def press() -> None:
-        while not begun():
-            if over.wait(0.01):
-                return
-        sent.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
-
-    timer = threading.Timer(AFTER_SECONDS, press)
-    timer.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            work()
-        return time.monotonic() - sent[0]
-    finally:
-        over.set()
-        timer.cancel()  # where the work was over too soon, so that Ctrl-C does not hit the next test
-        timer.join()
 
 
 def run_with_momentum(threads: int = 1) -> EngineRun:

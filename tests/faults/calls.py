@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .injector import Fault, attempt_in_child, begin, compiled, end, environment, loaded
+from .injector import Fault, attempt_in_child, begin, end, loaded, run_with_library
 from .writers import Writer, writers
 
 FAULTS = [
@@ -29,7 +29,6 @@ FAULTS = [
     (Fault.KILLED_BEFORE, 0),
     (Fault.KILLED_AFTER, 0),
 ]
-NO_COMPILER = 77
 _TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.convlet\.tmp")
 
 Files = dict[str, bytes]
@@ -163,12 +162,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(os.path.realpath(folder))
         if not loaded():
-            library = compiled(work)
-            if library is None:
-                print("no C++ compiler")
-                return NO_COMPILER
-            command = [sys.executable, "-m", "tests.faults.calls", *given.writers]
-            return os.spawnve(os.P_WAIT, command[0], command, environment(library))
+            return run_with_library("tests.faults.calls", given.writers, work)
         with writers() as known:
             for name in given.writers or known:
                 calls, faults = check(name, known[name], work)

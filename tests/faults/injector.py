@@ -7,10 +7,24 @@ import enum
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-__all__ = ["Fault", "attempt_in_child", "begin", "compiled", "end", "environment", "loaded"]
+__all__ = [
+    "NO_COMPILER",
+    "Fault",
+    "attempt_in_child",
+    "begin",
+    "compiled",
+    "end",
+    "environment",
+    "loaded",
+    "run_with_library",
+]
+
+NO_COMPILER = 77
+"""The exit status of a command that needs the library, where nothing can compile it."""
 
 
 class Fault(enum.IntEnum):
@@ -45,6 +59,16 @@ def environment(library: Path) -> dict[str, str]:
 def loaded() -> bool:
     """Whether this process has it."""
     return hasattr(ctypes.CDLL(None), "faults_begin")
+
+
+def run_with_library(module: str, arguments: Sequence[str], folder: Path) -> int:
+    """The exit status of ``python -m module``, with the library in front; `NO_COMPILER` without one."""
+    library = compiled(folder)
+    if library is None:
+        print("no C++ compiler")
+        return NO_COMPILER
+    command = [sys.executable, "-m", module, *arguments]
+    return os.spawnve(os.P_WAIT, command[0], command, environment(library))
 
 
 def begin(folder: Path, call: int = 0, fault: Fault = Fault.NONE, error: int = 0) -> None:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from compiler import ROOT
+from faults.injector import NO_COMPILER
 
 WRITERS = {
     "weights.safetensors",
@@ -25,7 +26,6 @@ WRITERS = {
     "write_idx",
     "picture",
 }
-NO_COMPILER = 77
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs LD_PRELOAD")
 

@@ -22,8 +22,8 @@ from convlet.checkpoint import load_checkpoint
 from convlet.cli import main as convlet
 from convlet.history import History
 
-from .calls import NO_COMPILER, temporaries
-from .injector import Fault, begin, compiled, end, environment, loaded
+from .calls import temporaries
+from .injector import Fault, begin, end, loaded, run_with_library
 
 EPOCHS = 2
 FAULTS = [
@@ -71,12 +71,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(os.path.realpath(folder))
         if not loaded():
-            library = compiled(work)
-            if library is None:
-                print("no C++ compiler")
-                return NO_COMPILER
-            command = [sys.executable, "-m", "tests.faults.train_calls"]
-            return os.spawnve(os.P_WAIT, command[0], command, environment(library))
+            return run_with_library("tests.faults.train_calls", [], work)
         sys.modules["matplotlib"] = None  # type: ignore[assignment]  # curves come last, and take long
         tempfile.tempdir = str(work / "temporary")
         write_small_mnist(work)

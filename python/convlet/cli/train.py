@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,15 +124,17 @@ def _train(
             "prepare": "digit" if settings.data in DIGITS else "resize",
         }
         saved = SavedNet(net, train_set.images.shape[1:], train_set.classes, looks)
+    fit = partial(
+        trainer.fit,
+        train_set,
+        test_set,
+        settings.epochs,
+        settings.batch_size,
+        settings.seed,
+        augment=settings.changes,
+    )
     if not first:
-        trainer.fit(
-            train_set,
-            test_set,
-            settings.epochs,
-            settings.batch_size,
-            settings.seed,
-            augment=settings.changes,
-        )
+        fit()
         return
     output = Output()
     output.say(
@@ -138,7 +142,7 @@ def _train(
         f"{train_set.name}, {len(train_set):,} images to train on and {len(test_set):,} to test with; "
         f"{_machine(trainer.device, threads, team)}"
     )
-    _fit(trainer, train_set, test_set, settings, folder, checkpoint, saved, output)
+    _fit(trainer, fit, train_set, settings, RunFolder(folder), checkpoint, saved, output)
     output.check()
 
 
@@ -166,16 +170,16 @@ def _check_image(settings: Settings) -> None:
 
 def _fit(
     trainer: Trainer,
+    fit: Callable[..., History],
     train_set: Dataset,
-    test_set: Dataset,
     settings: Settings,
-    folder: Path,
+    files: RunFolder,
     checkpoint: Checkpoint | None,
     saved: SavedNet,
     output: Output,
 ) -> None:
     """Train, with a checkpoint after every epoch and where Ctrl-C stops the run, and write what came out."""
-    files, notes = RunFolder(folder), {**describe(saved), **settings.note()}
+    notes = {**describe(saved), **settings.note()}
 
     def state() -> Checkpoint:
         now = trainer.checkpoint()
@@ -189,14 +193,8 @@ def _fit(
                 files.save(state())
                 shown.on_epoch(row)
 
-            trainer.fit(
-                train_set,
-                test_set,
-                settings.epochs,
-                settings.batch_size,
-                settings.seed,
+            fit(
                 resume=checkpoint,
-                augment=settings.changes,
                 on_epoch=on_epoch,
                 on_progress=shown.on_progress,
                 callbacks=[PlateauDoctor(train_set, lambda text: click.echo(text, err=True))],

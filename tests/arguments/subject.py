@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from survey.kinds import Kind
+from arguments.kinds import Kind
 
 
 @dataclass(frozen=True)

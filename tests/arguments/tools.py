@@ -10,6 +10,24 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from arguments.arrays import Bytes, Classes, Images, Reals
+from arguments.functions import ones
+from arguments.kinds import (
+    Flag,
+    Instance,
+    Integer,
+    Name,
+    Names,
+    Number,
+    Path,
+    Scales,
+    Shape,
+    Share,
+    Size,
+    Word,
+)
+from arguments.layers import net
+from arguments.subject import Subject
 from convlet import (
     LeNetClassifier,
     NetClassifier,
@@ -23,11 +41,6 @@ from convlet import (
 )
 from convlet.datasets import class_weights, stratified_split
 from convlet.detect import natural_stride, score_map
-from survey.arrays import Bytes, Classes, Images, Reals
-from survey.functions import ones
-from survey.kinds import Flag, Instance, Integer, Name, Names, Number, Path, Scales, Shape, Share, Size, Word
-from survey.layers import net
-from survey.subject import Subject
 
 PIXELS = np.arange(4 * 36, dtype=np.uint8).reshape(4, 1, 6, 6)
 NUMBERS = np.array([0, 1, 2, 0])

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from arguments.arrays import InPlace, Reals
+from arguments.functions import ones
+from arguments.kinds import Betas, Flag, Instance, Integer, Names, Number, Path, Share, Word
+from arguments.layers import IMAGES, LABELS, net
+from arguments.subject import Subject
 from convlet import Augment, Trainer, callbacks, find_learning_rate, nn, optim
 from convlet.distributed import Team
-from survey.arrays import InPlace, Reals
-from survey.functions import ones
-from survey.kinds import Betas, Flag, Instance, Integer, Names, Number, Path, Share, Word
-from survey.layers import IMAGES, LABELS, net
-from survey.subject import Subject
 
 LATE = frozenset({"a zero byte"})  # told when the file is made
 SCHEDULE = Instance(optim.Cosine(), optional=True)

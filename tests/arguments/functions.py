@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from arguments.arrays import Classes, Reals
+from arguments.kinds import Flag, Integer, Number, Size, Word
+from arguments.subject import Subject
 from convlet import functional as f
-from survey.arrays import Classes, Reals
-from survey.kinds import Flag, Integer, Number, Size, Word
-from survey.subject import Subject
 
 
 def ones(*shape: int) -> np.ndarray[Any, Any]:

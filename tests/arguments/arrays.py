@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from survey.kinds import Kind, Opaque
+from arguments.kinds import Kind, Opaque
 
 
 class BrokenArray:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from arguments.arrays import Classes, Images, Reals
+from arguments.functions import SAME_WORDS, SLIDING, ones
+from arguments.kinds import Flag, Instance, Integer, Name, Number, Shape, Size, Word
+from arguments.subject import Subject
 from convlet import nn, reference
-from survey.arrays import Classes, Images, Reals
-from survey.functions import SAME_WORDS, SLIDING, ones
-from survey.kinds import Flag, Instance, Integer, Name, Number, Shape, Size, Word
-from survey.subject import Subject
 
 SEED = Integer(0, optional=True, low=0, high=2**64 - 1)
 STRIDE_OF_KERNEL = {"stride": frozenset({"None"})}
