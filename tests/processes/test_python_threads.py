@@ -67,7 +67,7 @@ class Training:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            self.trainer.fit(LENET.data(2000), epochs=10**6, on_progress=progress)
+            self.trainer.fit(LENET.data(20_000), epochs=10**6, on_progress=progress)
 
     def __enter__(self) -> Training:
         self.thread.start()
