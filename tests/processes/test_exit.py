@@ -101,11 +101,12 @@ train(1)
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
 def test_a_signal_that_ends_programs_ends_one_that_trains(number: signal.Signals) -> None:
+    # Those that the parent ignores, as under nohup, a child would ignore too.
     heed = "import signal; [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGTERM, signal.SIGHUP)]"
     program = [
         sys.executable,
         "-c",
-        f"{heed}  # nohup has it ignored{TRAINING}print(flush=True); train(10**6)",
+        f"{heed}{TRAINING}print(flush=True); train(10**6)",
     ]
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
