@@ -1,7 +1,8 @@
 // Makes chosen allocations fail. Loaded before all other libraries (LD_PRELOAD), it stands in front of malloc and its
 // kin, and of pthread_create. An allocation belongs to whoever caused it: the first function up the stack that is
 // neither of the C nor of the C++ library, so that operator new, std::string, an exception or the memory of a new
-// thread count as the caller's.
+// thread count as the caller's. Nobody's is the room for thread-local variables that glibc makes when a thread first
+// touches those of a library: where there is no memory for it, glibc itself ends the process.
 //
 // It counts in one process and all its threads; a forked child goes on by itself. It uses nothing of the C++ library.
 #include <dlfcn.h>
@@ -24,7 +25,7 @@ void* __libc_memalign(size_t, size_t);
 
 namespace {
 
-enum Owner { kLibrary = 0, kModule = 1, kNumPy = 2, kOther = 4 };
+enum Owner { kModule = 1, kNumPy = 2, kOther = 4, kNobody = 0, kLoader = -1, kC = -2, kCpp = -3, kThis = -4 };
 
 std::atomic<long> first{0};    // the allocation that fails, counted from 1; 0: none does
 std::atomic<long> last{0};     // the last one that fails
@@ -44,8 +45,13 @@ bool contains(const char* text, const char* part) { return strstr(text, part) !=
 Owner owner_of_library(const char* path) {
   if (contains(path, "/convlet/_core")) return kModule;
   if (contains(path, "_multiarray_umath")) return kNumPy;
-  for (const char* part : {"libstdc++", "libgcc_s", "libc.so", "libm.so", "ld-linux", "libpthread", "failing_malloc"}) {
-    if (contains(path, part)) return kLibrary;
+  if (contains(path, "failing_malloc")) return kThis;
+  if (contains(path, "ld-linux")) return kLoader;
+  for (const char* part : {"libc.so", "libm.so", "libpthread"}) {
+    if (contains(path, part)) return kC;
+  }
+  for (const char* part : {"libstdc++", "libgcc_s"}) {
+    if (contains(path, part)) return kCpp;
   }
   return kOther;
 }
@@ -62,14 +68,19 @@ int look_at(dl_phdr_info* info, size_t, void* found) {
   return 0;
 }
 
-// The first of the functions up the stack that is not of a library.
+// The first of the functions up the stack that is not of such a library. The loader allocates for the C library, which
+// starts a thread or opens a library, or for thread-local variables of whoever else called it.
 Owner caller() {
   void* frames[24];
   const int count = backtrace(frames, 24);
+  Owner before = kThis;
   for (int i = 1; i < count; ++i) {
     Search search{reinterpret_cast<uintptr_t>(frames[i]), kOther};
     dl_iterate_phdr(look_at, &search);
-    if (search.owner != kLibrary) return search.owner;
+    const Owner owner = search.owner;
+    if (before == kLoader && owner != kLoader && owner != kC) return kNobody;
+    if (owner > kNobody) return owner;
+    before = owner;
   }
   return kOther;
 }
