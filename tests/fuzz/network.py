@@ -24,6 +24,9 @@ STEPS, SEED, STEP = 2, 3, 5
 def draw(rng: np.random.Generator, kind: Kind) -> Problem:
     """Random nets, and those of `networks.py`; of ordinary numbers, or with infinities and NaN among them."""
     network = choice(rng, SMALL) if rng.integers(5) == 0 else random_network(int(rng.integers(2**31)))
+    saturated = kind is Kind.NONFINITE and len(network.input_shape) == 3 and rng.integers(2) == 0
+    if saturated:
+        network = behind_a_saturation(network)
     images, labels = network.data(
         max(1, batch_of(rng)), choice(rng, ["uint8", "float32"]), int(rng.integers(2**31))
     )
@@ -37,13 +40,32 @@ def draw(rng: np.random.Generator, kind: Kind) -> Problem:
     }
     if np.all(labels == loss["ignore_index"]):
         loss["ignore_index"] = -100
-    if kind is Kind.NONFINITE:
+    if saturated:
+        images = np.maximum(images, images.dtype.type(1e-3) if images.dtype == np.float32 else 1)
+        weight = parameters["0.weight"].reshape(-1)
+        weight[rng.integers(weight.size)] = choice(rng, [np.inf, -np.inf])
+    elif kind is Kind.NONFINITE:
         arrays = [*parameters.values(), *([images] if images.dtype == np.float32 else [])]
         only = rng.integers(len(arrays)) if rng.integers(2) else None  # else NaN is everywhere soon
         for number, a in enumerate(arrays):
             if number == only or (only is None and rng.integers(2)):
                 a.reshape(-1)[rng.integers(a.size)] = choice(rng, SPECIAL)
     return problem(network, {"images": images, "labels": labels, **parameters}, loss, optimizer(rng), kind)
+
+
+def behind_a_saturation(network: Network) -> Network:
+    """A convolution and tanh in front of a net.
+
+    With one weight infinite, ones and ordinary numbers enter the net for every image that has no zero.
+    Only the lanes of a tile that hold no image, and so zeros, compute NaN, which must not reach a result.
+    """
+    channels = network.input_shape[0]
+    return Network(
+        f"{network.name}, behind a saturation",
+        network.input_shape,
+        network.classes,
+        lambda: nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), nn.Tanh(), *network.build()),
+    )
 
 
 def optimizer(rng: np.random.Generator) -> dict[str, Any]:
