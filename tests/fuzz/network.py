@@ -24,9 +24,9 @@ STEPS, SEED, STEP = 2, 3, 5
 def draw(rng: np.random.Generator, kind: Kind) -> Problem:
     """Random nets, and those of `networks.py`; of ordinary numbers, or with infinities and NaN among them."""
     network = choice(rng, SMALL) if rng.integers(5) == 0 else random_network(int(rng.integers(2**31)))
-    saturated = kind is Kind.NONFINITE and len(network.input_shape) == 3 and rng.integers(2) == 0
-    if saturated:
-        network = behind_a_saturation(network)
+    one_way = kind is Kind.NONFINITE and len(network.input_shape) == 3 and rng.integers(2) == 0
+    if one_way:
+        network = one_way_to_infinity(network)
     images, labels = network.data(
         max(1, batch_of(rng)), choice(rng, ["uint8", "float32"]), int(rng.integers(2**31))
     )
@@ -40,10 +40,11 @@ def draw(rng: np.random.Generator, kind: Kind) -> Problem:
     }
     if np.all(labels == loss["ignore_index"]):
         loss["ignore_index"] = -100
-    if saturated:
+    if one_way:
         images = np.maximum(images, images.dtype.type(1e-3) if images.dtype == np.float32 else 1)
-        weight = parameters["0.weight"].reshape(-1)
-        weight[rng.integers(weight.size)] = choice(rng, [np.inf, -np.inf])
+        labels[:] = network.classes - 1  # never the one to ignore
+        weights_of_label = parameters["5.weight"][-1]
+        weights_of_label[rng.integers(weights_of_label.size)] = -np.inf
     elif kind is Kind.NONFINITE:
         arrays = [*parameters.values(), *([images] if images.dtype == np.float32 else [])]
         only = rng.integers(len(arrays)) if rng.integers(2) else None  # else NaN is everywhere soon
@@ -53,18 +54,22 @@ def draw(rng: np.random.Generator, kind: Kind) -> Problem:
     return problem(network, {"images": images, "labels": labels, **parameters}, loss, optimizer(rng), kind)
 
 
-def behind_a_saturation(network: Network) -> Network:
-    """A convolution and tanh in front of a net.
+def one_way_to_infinity(network: Network) -> Network:
+    """Two convolutions for a net's images and classes; gradients of theirs may be infinite, but none is NaN.
 
-    With one weight infinite, ones and ordinary numbers enter the net for every image that has no zero.
-    Only the lanes of a tile that hold no image, and so zeros, compute NaN, which must not reach a result.
+    So it is if one weight of the only label is minus infinity and no pixel is zero: what the sigmoids give is
+    positive, the loss is infinite, the slope of the label -1, and one slope before it infinite. Only in the
+    lanes of a tile that hold no image is that slope 0 times infinity, NaN, which must not reach a result.
     """
-    channels = network.input_shape[0]
+    channels, rows, columns = network.input_shape
     return Network(
-        f"{network.name}, behind a saturation",
+        f"one way to infinity from {network.input_shape}",
         network.input_shape,
         network.classes,
-        lambda: nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), nn.Tanh(), *network.build()),
+        lambda: nn.Sequential(
+            *(nn.Conv2d(channels, 4, 3, padding=1), nn.Sigmoid(), nn.Conv2d(4, 3, 1), nn.Sigmoid()),
+            *(nn.Flatten(), nn.Linear(3 * rows * columns, network.classes)),
+        ),
     )
 
 
