@@ -8,3 +8,5 @@ from __future__ import annotations
 import os
 
 SLOWER = float(os.environ.get("TESTS_SLOWER", "1"))
+SANITIZED = "TESTS_SLOWER" in os.environ
+"""Whether a sanitizer is in the process, which takes terabytes of addresses and ends it for want of more."""

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from slower import SANITIZED
+
 from .target import Target
 
 __all__ = ["SPARE_BYTES", "Tally", "Trial", "attempt", "peak_megabytes", "spare_memory"]
@@ -101,7 +103,10 @@ def _last_lines(error: BaseException) -> str:
 
 @contextmanager
 def spare_memory(spare_bytes: int = SPARE_BYTES) -> Iterator[None]:
-    """Let this process have so much more address space and no more; then as before."""
+    """Let this process have so much more address space and no more; then as before. Not with a sanitizer."""
+    if SANITIZED:
+        yield
+        return
     before = resource.getrlimit(resource.RLIMIT_AS)
     with open("/proc/self/statm") as file:  # noqa: PTH123
         used = int(file.read().split()[0]) * resource.getpagesize()
