@@ -1,4 +1,4 @@
-"""The engine with bf16 products: exact where bf16 is, near float32 elsewhere, the same bits on any threads."""
+"""The engine with bf16 products: exact where bf16 is, near float32 elsewhere, the same bits always."""
 
 from __future__ import annotations
 
@@ -192,9 +192,7 @@ def test_the_command_line_trains_in_bf16_and_says_so(
 
 def test_a_precision_that_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = nn.LeNet(), optim.SGD(0.1), nn.CrossEntropyLoss()
-    with pytest.raises(
-        ValueError, match="expected precision to be one of float32, bf16, got 'fp16'"
-    ):
+    with pytest.raises(ValueError, match="expected precision to be one of float32, bf16, got 'fp16'"):
         Trainer(*parts, precision="fp16")
     with pytest.raises(ValueError, match="precision: expected 'float32' or 'bf16', got 'half'"):
         _core.Engine(parts[0].plan((1, 28, 28)), 1, "half")
