@@ -82,7 +82,10 @@ class Layout:
 
 
 class TorchTraining:
-    """A training loop; with a `compile_mode` its forward and backward passes are compiled."""
+    """A training loop; with a `compile_mode` its forward and backward passes are compiled.
+
+    With `bf16` PyTorch casts what it thinks fit (autocast); parameters and updates stay float32.
+    """
 
     def __init__(
         self,
@@ -93,6 +96,7 @@ class TorchTraining:
         batch_size: int,
         channels_last: bool = False,
         compile_mode: str | None = None,
+        bf16: bool = False,
     ) -> None:
         self.torch, self.batch_size, self.layout = torch, batch_size, Layout(torch, channels_last)
         images, labels = map(torch.tensor, data)
@@ -101,8 +105,9 @@ class TorchTraining:
         self.optimizer = torch.optim.SGD(net.parameters(), lr=lr)
 
         def forward(x: Any, y: Any) -> tuple[Any, Any]:
-            logits = net(x)
-            return torch.nn.functional.cross_entropy(logits, y), logits
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                logits = net(x)
+            return torch.nn.functional.cross_entropy(logits.float(), y), logits
 
         self.forward = forward if compile_mode is None else torch.compile(forward, mode=compile_mode)
 

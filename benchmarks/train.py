@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convlet import Trainer, datasets, nn, optim
+from convlet import Trainer, _core, datasets, nn, optim
+from convlet.trainer import PRECISIONS
 from jax_lenet import JaxTraining, jax_with
 from jax_lenet import Layout as JaxLayout
 from measure import Cell, Contender, UnavailableError, check_equal
@@ -28,9 +29,11 @@ from torch_net import TorchTraining, torch_net, torch_with
 
 BATCH = ARTICLE.batch_size
 LAYOUTS = ("NCHW", "channels_last")
-PROOF_STEPS = 10
-LIMIT = 1e-4
-"""Relative, of each step's loss."""
+PROOF_STEPS, LIMIT = {"float32": 10, "bf16": 2}, {"float32": 1e-4, "bf16": 2e-2}
+"""How many steps are compared with convlet in float32, and how closely the loss of each.
+
+At the article's learning rate a difference grows hundredfold in a few steps, be it a rounding or a bug.
+"""
 
 
 class Case(NamedTuple):
@@ -60,7 +63,7 @@ class Training(NamedTuple):
     batch_size: int
 
 
-def convlet_training(case: Case, batch_size: int = BATCH) -> Training:
+def convlet_training(case: Case, batch_size: int = BATCH, precision: str = "float32") -> Training:
     """Whole epochs."""
     net = case.net.build()
     net.load_state_dict(case.state)
@@ -68,14 +71,16 @@ def convlet_training(case: Case, batch_size: int = BATCH) -> Training:
 
     def fit(part: datasets.Dataset, shuffle: bool) -> float:
         optimizer = optim.SGD(lr=case.learning_rate(batch_size))
-        trainer = Trainer(net, optimizer, nn.CrossEntropyLoss(), "cpu", case.options.threads)
+        threads = case.options.threads
+        trainer = Trainer(net, optimizer, nn.CrossEntropyLoss(), "cpu", threads, precision=precision)
         return trainer.fit(part, None, 1, batch_size, seed=next(seeds), shuffle=shuffle)[-1].train_loss
 
-    contender = Contender("convlet", lambda: fit(case.data, shuffle=True), len(case.data))
+    name = "convlet" if precision == "float32" else f"convlet, {precision}"
+    contender = Contender(name, lambda: fit(case.data, shuffle=True), len(case.data))
     return Training(contender, lambda start, stop: fit(case.data[start:stop], shuffle=False), batch_size)
 
 
-def torch_training(case: Case, images: int, layout: str, compiled: bool) -> Training:
+def torch_training(case: Case, images: int, layout: str, compiled: bool, bf16: bool = False) -> Training:
     """Fewer images a call than convlet: the rate does not depend on their number, the patience does."""
     data, mode = case.data, case.options.compile_mode
     torch = torch_with(case.options.threads)
@@ -89,8 +94,10 @@ def torch_training(case: Case, images: int, layout: str, compiled: bool) -> Trai
         BATCH,
         channels_last=layout == "channels_last",
         compile_mode=mode if compiled else None,
+        bf16=bf16,
     )
     how = f"torch.compile ({mode})" if compiled else "PyTorch eager"
+    how += ", bf16 (autocast)" if bf16 else ""
     contender = Contender(f"{how}, {layout}", lambda: training.shuffled(images), images)
     return Training(contender, training.in_order, BATCH)
 
@@ -137,13 +144,21 @@ def rivals(case: Case) -> Iterator[tuple[str, Callable[[], Training]]]:
         yield "numpy", partial(numpy_training, case, "plain loops", LOOPS, 1, 1)
 
 
-def prove_equal(rival: Training, convlet: Training, steps: int) -> float:
+def rivals_in_bf16(case: Case) -> Iterator[tuple[str, Callable[[], Training]]]:
+    """PyTorch's autocast."""
+    images = case.images(BATCH if case.options.quick else 10_240)
+    for rival, compiled in (("torch", False), ("torch-compile", True)):
+        for layout in LAYOUTS:
+            yield rival, partial(torch_training, case, images, layout, compiled, bf16=True)
+
+
+def prove_equal(rival: Training, convlet: Training, steps: int, limit: float) -> float:
     """The largest relative difference of their losses, step by step; both must have the same weights."""
     worst = 0.0
     for step in range(steps):
         part = step * rival.batch_size, (step + 1) * rival.batch_size
         what = f"{rival.contender.name}: loss of step {step + 1}"
-        worst = max(worst, check_equal(what, rival.in_order(*part), convlet.in_order(*part), LIMIT))
+        worst = max(worst, check_equal(what, rival.in_order(*part), convlet.in_order(*part), limit))
     return worst
 
 
@@ -157,15 +172,20 @@ def case_of(net: Net, options: Options) -> Case:
     data = random_images(4096) if net.colour else options.data()
     state, loss = settled_weights(net, data[:SETTLING_IMAGES], options.threads)
     if net.cost > 1:
-        data = data[: max(at_same_cost(net, len(data)), PROOF_STEPS * BATCH)]
+        data = data[: max(at_same_cost(net, len(data)), PROOF_STEPS["float32"] * BATCH)]
     return Case(net, data, state, loss, options)
 
 
-def build(net: Net, options: Options) -> Cell:
+def build(net: Net, options: Options, precision: str = "float32") -> Cell:
     case = case_of(net, options)
-    steps = 2 if options.quick else PROOF_STEPS
-    contenders, skipped, worst = [convlet_training(case).contender], {}, 0.0
-    for name, make in rivals(case):
+    steps, limit = 2 if options.quick else PROOF_STEPS[precision], LIMIT[precision]
+    own = convlet_training(case, precision=precision)
+    contenders, skipped, worst = [own.contender], {}, 0.0
+    if precision == "bf16":
+        float32 = convlet_training(case)
+        worst = prove_equal(own, convlet_training(case), steps, limit)
+        contenders.append(float32.contender)
+    for name, make in rivals(case) if precision == "float32" else rivals_in_bf16(case):
         if name not in options.against:
             continue
         try:
@@ -173,13 +193,13 @@ def build(net: Net, options: Options) -> Cell:
         except UnavailableError as error:
             skipped[name] = str(error)
             continue
-        worst = max(worst, prove_equal(rival, convlet_training(case, rival.batch_size), steps))
+        worst = max(worst, prove_equal(rival, convlet_training(case, rival.batch_size), steps, limit))
         contenders.append(rival.contender)
     return Cell(
-        title(net),
+        title(net, precision),
         contenders,
         f"from equal weights, of a net at a loss of {case.loss:.2f}, the losses of {steps} steps agree "
-        f"within {worst:.1e} (allowed {LIMIT:.0e})"
+        f"within {worst:.1e} (allowed {limit:.0e})"
         if len(contenders) > 1
         else "nothing to compare with",
         flop=2.0 * net.multiply_adds[1],
@@ -188,10 +208,12 @@ def build(net: Net, options: Options) -> Cell:
     )
 
 
-def title(net: Net) -> str:
-    return f"{net.name}, batch {BATCH}, whole training loop"
+def title(net: Net, precision: str = "float32") -> str:
+    in_bf16 = ", bf16" if precision == "bf16" else ""
+    return f"{net.name}, batch {BATCH}, whole training loop{in_bf16}"
 
 
 def cells(options: Options) -> Iterator[Entry]:
-    for net in NETS:
-        yield entry(title(net), partial(build, net, options))
+    for precision in PRECISIONS if _core.has_bf16() else PRECISIONS[:1]:
+        for net in NETS:
+            yield entry(title(net, precision), partial(build, net, options, precision))

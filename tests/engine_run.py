@@ -46,10 +46,11 @@ class EngineRun:
         optimizer: dict[str, Any] = SGD,
         loss: dict[str, Any] = CROSS_ENTROPY,
         threads: int = 1,
+        precision: str = "float32",
     ) -> None:
         self.names = {name: array.shape for name, array in net.parameters().items()}
         self.parameters = np.concatenate([array.ravel() for array in net.parameters().values()])
-        self.engine = _core.Engine(net.plan(input_shape), threads)
+        self.engine = _core.Engine(net.plan(input_shape), threads, precision)
         self.optimizer, self.loss = dict(optimizer), loss
         self.state = np.zeros((state_rows(optimizer), self.parameters.size), np.float32)
         self.totals = np.zeros(4)

@@ -42,8 +42,8 @@ py::list stage_list(const Plan& plan) {
 
 class PyEngine {
  public:
-  PyEngine(const Plan& plan, std::int64_t threads)
-      : engine_(plan, kernels(), static_cast<int>(threads)), arguments_(engine_.plan()) {
+  PyEngine(const Plan& plan, std::int64_t threads, const MatrixKernels* matrix)
+      : engine_(plan, kernels(), static_cast<int>(threads), matrix), arguments_(engine_.plan()) {
     if (threads < 0 || threads > 1024) refuse(RunArguments::kOp, "threads in 0..1024", std::to_string(threads));
   }
 
@@ -141,8 +141,15 @@ std::unique_ptr<Plan> planned(const py::list& layers, const py::tuple& input) {
   return std::make_unique<Plan>(make_plan(spec_of(layers, input)));
 }
 
-std::unique_ptr<PyEngine> engine_for(const Plan& plan, std::int64_t threads) {
-  return std::make_unique<PyEngine>(plan, threads);
+std::unique_ptr<PyEngine> engine_for(const Plan& plan, std::int64_t threads, const std::string& precision) {
+  const MatrixKernels* matrix = nullptr;
+  if (precision == "bf16") {
+    matrix = matrix_kernels();
+    if (!matrix) refuse("precision", "'float32', since bf16 needs a CPU with AMX, on Linux", "'bf16' on this one");
+  } else if (precision != "float32") {
+    refuse("precision", "'float32' or 'bf16'", "'" + precision + "'");
+  }
+  return std::make_unique<PyEngine>(plan, threads, matrix);
 }
 
 }  // namespace
@@ -156,7 +163,7 @@ void bind_engine(py::module_& m) {
       .def_property_readonly("layers", &stage_list)
       .def("__str__", [](const Plan& p) { return describe(p, kernels()); });
   py::class_<PyEngine> engine(m, "Engine");
-  def_constructor(engine, &engine_for, py::arg("plan"), py::arg("threads"));
+  def_constructor(engine, &engine_for, py::arg("plan"), py::arg("threads"), py::arg("precision") = "float32");
   engine.def_property_readonly("threads", &PyEngine::threads)
       .def("forward", &PyEngine::forward, py::arg("parameters"), py::arg("images"))
       .def("evaluate", &PyEngine::evaluate, py::arg("parameters"), py::arg("images"), py::arg("labels"),

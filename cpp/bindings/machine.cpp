@@ -46,6 +46,7 @@ double fma_peak(std::int64_t threads, double seconds) {
 void bind_machine(py::module_& m) {
   m.def("set_threads", &set_threads, py::arg("threads"));
   m.def("get_threads", [] { return Pool::shared().size(); });
+  m.def("has_bf16", [] { return matrix_kernels() != nullptr; });
   // A number that stands for the threads and the instruction set in use.
   m.def("configuration", [] {
     const auto& all = available_kernels();

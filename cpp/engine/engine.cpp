@@ -27,8 +27,13 @@ class Counter {
 
 }  // namespace
 
-Engine::Engine(const Plan& plan, const Kernels& kernels, int threads)
-    : plan_(plan), kernels_(&kernels), threads_(threads), network_(plan_, kernels), units_(units_of(plan_)) {}
+Engine::Engine(const Plan& plan, const Kernels& kernels, int threads, const MatrixKernels* matrix)
+    : plan_(plan),
+      kernels_(&kernels),
+      matrix_(matrix),
+      threads_(threads),
+      network_(plan_, kernels, matrix),
+      units_(units_of(plan_)) {}
 
 Engine::~Engine() = default;
 
@@ -59,7 +64,7 @@ void Engine::prepare_images(int members, const float* parameters) {
 // Full tiles, and the rest of the batch image by image where that takes less time than a tile with idle lanes.
 bool Engine::forward(const float* parameters, const Images& images, float* outputs, const Watch& watch) {
   constexpr std::int64_t kFewImages = 9;  // that take as long as a tile of LeNet
-  const std::int64_t rest = images.count % kTile, single = rest <= kFewImages ? rest : 0;
+  const std::int64_t rest = images.count % kTile, single = rest <= kFewImages && !matrix_ ? rest : 0;
   const std::int64_t tiles = tiles_of(images.count - single), size = plan_.output().image.size();
   constexpr std::int64_t kWorthAThread = 2000000;  // multiply-adds: some 20 us, where waking a thread takes up to 50
   std::int64_t work = 0;                           // of an image

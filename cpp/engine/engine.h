@@ -38,7 +38,8 @@ struct Training {
 
 class Engine {
  public:
-  Engine(const Plan& plan, const Kernels& kernels, int threads);
+  // With a matrix unit, products are of bf16: see Network.
+  Engine(const Plan& plan, const Kernels& kernels, int threads, const MatrixKernels* matrix = nullptr);
   ~Engine();
 
   const Plan& plan() const { return plan_; }
@@ -73,6 +74,7 @@ class Engine {
 
   Plan plan_;
   const Kernels* kernels_;
+  const MatrixKernels* matrix_;
   int threads_;
   Network network_;
   std::unique_ptr<ImageNetwork> images_;

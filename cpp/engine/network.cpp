@@ -21,18 +21,26 @@ Stash::Stash(const Plan& plan, std::int64_t tiles)
   }
 }
 
-Network::Network(const Plan& plan, const Kernels& kernels)
+Network::Network(const Plan& plan, const Kernels& kernels, const MatrixKernels* matrix)
     : plan_(&plan), kernels_(&kernels), operations_(plan.stages.size()) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const Stage& stage = plan.stages[i];
     Operation& operation = operations_[i];
     switch (stage.layer.kind) {
       case LayerKind::Conv2d:
+        if (matrix && MatrixTile::suits(stage.layer.conv)) {
+          make(stage.layer.conv, *matrix, operation);
+          break;
+        }
         operation.conv.emplace(stage.layer.conv, kernels);
         operation.forward.reserve(static_cast<std::size_t>(operation.conv->forward_weights()));
         operation.backward.reserve(static_cast<std::size_t>(operation.conv->backward_weights()));
         break;
       case LayerKind::Linear:
+        if (matrix) {
+          make(MatrixTile::convolution(stage.layer.linear), *matrix, operation);
+          break;
+        }
         operation.linear.emplace(stage.layer.linear, kernels);
         operation.forward.reserve(static_cast<std::size_t>(operation.linear->forward_weights()));
         break;
@@ -46,10 +54,21 @@ Network::Network(const Plan& plan, const Kernels& kernels)
   }
 }
 
+void Network::make(const Conv2d& op, const MatrixKernels& matrix, Operation& operation) const {
+  const MatrixTile& made = operation.matrix.emplace(op, matrix);
+  const auto forward = static_cast<std::size_t>(made.forward_weights());
+  const auto backward = static_cast<std::size_t>(made.backward_weights());
+  std::fill_n(operation.forward.reserve(forward), forward, 0.0f);
+  std::fill_n(operation.backward.reserve(backward), backward, 0.0f);
+}
+
 void Network::pack(std::size_t i, std::int64_t o0, std::int64_t o1, const float* parameters) {
   Operation& operation = operations_[i];
   const float* w = parameters + plan_->stages[i].parameter;
-  if (operation.conv) {
+  if (operation.matrix) {
+    operation.matrix->pack_forward(w, o0, o1, operation.forward.data());
+    operation.matrix->pack_backward(w, o0, o1, operation.backward.data());
+  } else if (operation.conv) {
     operation.conv->pack_forward(w, o0, o1, operation.forward.data());
     operation.conv->pack_backward(w, o0, o1, operation.backward.data());
   } else if (operation.linear) {
@@ -80,6 +99,7 @@ void Network::forward_stage(std::size_t i, const float* parameters, float* arena
   float* y = arena + stage.y;
   const float* bias = stage.biases ? parameters + stage.bias() : nullptr;
   const Image& out = stage.out.image;
+  if (operation.matrix) return operation.matrix->forward(x, operation.forward.data(), bias, stage.after, y);
   switch (stage.layer.kind) {
     case LayerKind::Conv2d:
       return operation.conv->forward(x, operation.forward.data(), bias, stage.after, y);
@@ -135,8 +155,13 @@ void Network::backward_stage(std::size_t i, const float* parameters, float* aren
   float* slot = stash.slot(tile) + std::max<std::int64_t>(stage.slot, 0);
   switch (stage.layer.kind) {
     case LayerKind::Conv2d: {
-      operation.conv->weight_gradient(images, dy, x, arena + plan_->sums, slot,
-                                      stage.biases ? slot + stage.weights : nullptr);
+      float* db = stage.biases ? slot + stage.weights : nullptr;
+      if (operation.matrix) {
+        operation.matrix->weight_gradient(images, dy, x, slot, db);
+        if (!last) operation.matrix->input_gradient(dy, operation.backward.data(), dx);
+        return;
+      }
+      operation.conv->weight_gradient(images, dy, x, arena + plan_->sums, slot, db);
       if (!last) operation.conv->input_gradient(dy, operation.backward.data(), dx);
       return;
     }
@@ -147,7 +172,9 @@ void Network::backward_stage(std::size_t i, const float* parameters, float* aren
       kernels_->unpack(x, stage.layer.linear.inputs, rows);
       std::copy(dy, dy + outputs * kTile, stash.slopes(i) + tile * outputs * kTile);
       if (stage.biases) kernels_->sum_lanes(dy, outputs, images, slot);
-      if (!last) operation.linear->input_gradient(dy, parameters + stage.parameter, dx);
+      if (last) return;
+      if (operation.matrix) return operation.matrix->input_gradient(dy, operation.backward.data(), dx);
+      operation.linear->input_gradient(dy, parameters + stage.parameter, dx);
       return;
     }
     case LayerKind::MaxPool2d:

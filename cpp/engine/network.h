@@ -9,6 +9,7 @@
 #include "ops/buffer.h"
 #include "ops/conv2d_tile.h"
 #include "ops/linear_tile.h"
+#include "ops/matrix_tile.h"
 
 namespace convlet {
 
@@ -43,7 +44,8 @@ struct TrainingTile {
 
 class Network {
  public:
-  Network(const Plan& plan, const Kernels& kernels);
+  // With a matrix unit the layers that suit it have bf16 products, but for the weight gradients of dense layers.
+  Network(const Plan& plan, const Kernels& kernels, const MatrixKernels* matrix);
 
   // Packs the weights of output channels o0 .. o1 - 1 of a stage for both passes.
   void pack(std::size_t stage, std::int64_t o0, std::int64_t o1, const float* parameters);
@@ -60,10 +62,12 @@ class Network {
   struct Operation {
     std::optional<Conv2dTile> conv;
     std::optional<LinearTile> linear;
+    std::optional<MatrixTile> matrix;  // in place of either
     Pooling pooling{};
     Buffer forward, backward;  // packed weights
   };
 
+  void make(const Conv2d& op, const MatrixKernels& matrix, Operation& operation) const;
   void forward_stage(std::size_t i, const float* parameters, float* arena, const TrainingTile* training) const;
   void backward_stage(std::size_t i, const float* parameters, float* arena, const TrainingTile& training, int images,
                       Stash& stash) const;

@@ -1,5 +1,11 @@
 #include "isa/dispatch.h"
 
+#if defined(CONVLET_AMX) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <atomic>
 #include <stdexcept>
 
@@ -25,6 +31,20 @@ std::vector<const Kernels*> detect() {
   return found;
 }
 
+// Linux keeps the tiles of AMX from a process until it asks for them.
+const MatrixKernels* detect_matrix_unit() {
+#if defined(CONVLET_AMX) && defined(__linux__)
+  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24, kAvx512Bf16 = 1u << 5;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (available_kernels().front() != &avx512::kTable || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return nullptr;
+  if ((d & (kAmxBf16 | kAmxTile)) != (kAmxBf16 | kAmxTile)) return nullptr;
+  if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & kAvx512Bf16)) return nullptr;
+  if (syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0) return &amx::kTable;
+#endif
+  return nullptr;
+}
+
 std::atomic<const Kernels*> selected{nullptr};
 
 }  // namespace
@@ -33,6 +53,11 @@ const std::vector<const Kernels*>& available_kernels() {
   // Never destroyed: a daemon thread may still ask while the process exits.
   static const auto* list = new std::vector<const Kernels*>(detect());
   return *list;
+}
+
+const MatrixKernels* matrix_kernels() {
+  static const MatrixKernels* const found = detect_matrix_unit();
+  return found;
 }
 
 const Kernels& kernels() {

@@ -17,4 +17,7 @@ const Kernels& kernels();
 const Kernels& select_kernels(const std::string& name);
 const Kernels& select_best_kernels();
 
+// The kernels of a matrix unit, or null where the processor has none, or the system does not let this process use it.
+const MatrixKernels* matrix_kernels();
+
 }  // namespace convlet

@@ -8,6 +8,9 @@ namespace convlet {
 namespace avx512 {
 extern const Kernels kTable;
 }
+namespace amx {
+extern const MatrixKernels kTable;
+}
 namespace avx2 {
 extern const Kernels kTable;
 }

@@ -53,20 +53,6 @@ CONVLET_INLINE Vec tanh(Vec x) {
 
 CONVLET_INLINE Vec relu(Vec x) { return max(set(0.0f), x); }
 
-template <class F>
-CONVLET_INLINE void map(const float* x, std::ptrdiff_t count, float* y, F&& f) {
-  std::ptrdiff_t i = 0;
-  for (; i + Vec::lanes <= count; i += Vec::lanes) store(y + i, f(load(x + i)));
-  if (i < count) store_first(y + i, f(load_first(x + i, count - i)), count - i);
-}
-
-template <class F>
-CONVLET_INLINE void map(const float* a, const float* b, std::ptrdiff_t count, float* y, F&& f) {
-  std::ptrdiff_t i = 0;
-  for (; i + Vec::lanes <= count; i += Vec::lanes) store(y + i, f(load(a + i), load(b + i)));
-  if (i < count) store_first(y + i, f(load_first(a + i, count - i), load_first(b + i, count - i)), count - i);
-}
-
 // Calls run with an activation, f(x).
 template <class Run>
 CONVLET_INLINE void with_activation(Activation kind, Run&& run) {
@@ -80,14 +66,6 @@ CONVLET_INLINE void with_activation(Activation kind, Run&& run) {
     case Activation::None:
       return run([](Vec v) { return v; });
   }
-}
-
-void activate(Activation kind, const float* x, std::ptrdiff_t count, float* y) {
-  with_activation(kind, [&](auto activation) { map(x, count, y, activation); });
-}
-
-void normalize(const float* x, std::ptrdiff_t count, float mean, float std, float* y) {
-  map(x, count, y, [&](Vec v) { return (v - set(mean)) / set(std); });
 }
 
 // Calls run with the derivative of an activation, f(dy, y) from its output y: dy [y > 0] (and dy where y is NaN),
@@ -104,8 +82,4 @@ CONVLET_INLINE void with_derivative(Activation kind, Run&& run) {
     case Activation::None:
       return run([](Vec d, Vec) { return d; });
   }
-}
-
-void activate_backward(Activation kind, const float* dy, const float* y, std::ptrdiff_t count, float* dx) {
-  with_derivative(kind, [&](auto derivative) { map(dy, y, count, dx, derivative); });
 }

@@ -13,6 +13,7 @@ CONVLET_INLINE void keep(T& value) {
 
 // clang-format off
 #include "kernels/activation.inl"
+#include "kernels/activate.inl"
 #include "kernels/correlate_block.inl"
 #include "kernels/conv2d.inl"
 #include "kernels/conv2d_columns.inl"

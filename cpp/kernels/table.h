@@ -168,4 +168,45 @@ struct Kernels {
   float (*peak)(std::int64_t rounds);
 };
 
+// How planes (C, H, W, 16) of float32 become cells of bf16. A cell holds two sources of one position, 16 images each,
+// image by image; a source is a channel, or one of the `folded` rows that a kernel sees of it. Cells lie as (row,
+// column, pair of sources), those beyond the image are zero, and so is the partner of a last source without one.
+struct CellPlan {
+  std::int32_t channels, height, width;  // of the planes
+  std::int32_t folded, fold_step;        // rows of a channel side by side, and their distance
+  std::int32_t rows, columns, row_step;  // of cells; row_step input rows lie between two of them
+  std::int32_t top, left;                // where the image begins
+};
+
+// y[o][p][n] = bias[o] + sum over runs r and cells k of w[o][r][k] x[p + r + k][n], a product being that of two sources
+struct CellCorrelation {
+  std::int32_t out_channels, chunk;  // output channels of one matrix tile
+  std::int32_t runs, run_cells;      // cells that lie side by side
+  std::int32_t out_rows, out_columns;
+  std::ptrdiff_t x_run, x_row, x_column;  // in cells
+  std::ptrdiff_t y_channel, y_row;        // in floats
+  Activation after;
+};
+
+// As WeightGradient, of steps of 1 along both axes and between the columns of the kernel, without groups.
+struct CellWeightGradient {
+  std::int32_t in_channels, out_channels, kernel_height, kernel_width, row_dilation;
+  std::int32_t height, width, out_height, out_width;
+  std::int32_t top, left;
+  std::int32_t images;
+};
+
+// Kernels with bf16 products and float32 sums, of a matrix unit. bf16 is passed as uint16_t.
+struct MatrixKernels {
+  const char* name;
+  void (*round)(const float* x, std::ptrdiff_t count, std::uint16_t* y);  // to the nearest, ties to even
+  void (*to_cells)(const CellPlan&, const float* x, std::uint16_t* cells);
+  // w: for every chunk of output channels, run and 16 cells of it: (chunk, 16 cells, 2); bias may be null.
+  void (*correlate)(const CellCorrelation&, const std::uint16_t* x, const std::uint16_t* w, const float* bias,
+                    float* y);
+  // room: that of weight_gradient_room(); dw and db (O, or null) are overwritten.
+  void (*weight_gradient)(const CellWeightGradient&, const float* dy, const float* x, std::uint16_t* room, float* dw,
+                          float* db);
+};
+
 }  // namespace convlet

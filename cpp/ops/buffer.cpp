@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kKeptFloats = (std::size_t{32} << 20) / sizeof(float);
 
-using Slots = std::array<Buffer, 6>;
+using Slots = std::array<Buffer, 7>;
 
 const PerThread<Slots>& slots() {
   static const auto* all = new PerThread<Slots>;

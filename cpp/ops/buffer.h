@@ -36,7 +36,7 @@ class Buffer {
 };
 
 // Scratch memory of the calling thread, one buffer a slot; what an op leaves above 32 MiB is given back.
-enum class Scratch { X, Y, Dx, Dy, Winners, Lanes };
+enum class Scratch { X, Y, Dx, Dy, Winners, Lanes, Cells };
 float* scratch(Scratch slot, std::size_t floats);
 void trim_scratch();
 

@@ -33,6 +33,7 @@ def info() -> None:
         "Python": f"{platform.python_version()}, NumPy {np.__version__}, {platform.platform(terse=True)}",
         "CPU": _core.cpu_name(),
         "instruction set": f"{_core.isa()} of {', '.join(_core.available_isas())}",
+        "bf16": "by AMX" if _core.has_bf16() else "none: it needs a CPU with AMX, on Linux",
         "threads": str(_core.get_threads()),
         "CUDA device": _cuda_device(),
         "data folders": ", ".join(map(str, _settings.data_dirs())),

@@ -38,6 +38,7 @@ class Settings:
     colour: bool = False
     model: str | None = None
     augment: dict[str, Any] | None = None  # the arguments of Augment
+    precision: str = "float32"
 
     @property
     def image(self) -> tuple[int, int, int]:
@@ -71,6 +72,7 @@ def resolve(given: Mapping[str, Any]) -> Settings:
         colour=given["colour"] or False,
         model=given["model"],
         augment=given["augment"],
+        precision=given["precision"] or "float32",
     )
 
 

@@ -20,7 +20,7 @@ from ..datasets import DIGITS, NAMES, Dataset
 from ..distributed import BACKENDS, Team
 from ..history import History, Row
 from ..models import load_model
-from ..trainer import Trainer
+from ..trainer import PRECISIONS, Trainer
 from . import options
 from .data import background, data, load
 from .failures import tell, told
@@ -46,6 +46,7 @@ _SMALLEST = 12  # side of an image that leaves LeNet's second pooling something
 @model
 @options.device
 @options.threads
+@click.option("--precision", type=click.Choice(PRECISIONS), help="Of products; bf16 needs a CPU with AMX.")
 @click.option("--seed", metavar="N", type=click.IntRange(0, 2**64 - 1), help="Of the weights and the order.")
 @click.option("--train-size", metavar="N", type=options.POSITIVE, help="Train on the first N images only.")
 @click.option(
@@ -117,7 +118,7 @@ def _train(
             check_folder(folder)
         net = made(source, notes, train_set, settings)
         optimizer = recipes.get(settings.recipe).optimizer(settings.lr)
-        trainer = Trainer(net, optimizer, nn.CrossEntropyLoss(), device, threads, team)
+        trainer = Trainer(net, optimizer, nn.CrossEntropyLoss(), device, threads, team, settings.precision)
         looks = {
             "data": settings.data,
             "background": background(train_set.images),
@@ -140,7 +141,7 @@ def _train(
     output.say(
         f"{_title(settings)}, {net.parameter_count:,} parameters; "
         f"{train_set.name}, {len(train_set):,} images to train on and {len(test_set):,} to test with; "
-        f"{_machine(trainer.device, threads, team)}"
+        f"{_machine(trainer, threads, team)}"
     )
     _fit(trainer, fit, train_set, settings, RunFolder(folder), checkpoint, saved, output)
     output.check()
@@ -150,12 +151,13 @@ def _title(settings: Settings) -> str:
     return "LeNet" if settings.model is None else Path(settings.model).name
 
 
-def _machine(device: str, threads: int | None, team: Team) -> str:
-    if device == "cuda":
+def _machine(trainer: Trainer, threads: int | None, team: Team) -> str:
+    if trainer.device == "cuda":
         together = f", {team.size} ranks, {team.backend}" if team.size > 1 else ""
         return f"cuda, {_core.cuda_info()['name']}{together}"
+    bf16 = " with bf16" if trainer.precision == "bf16" else ""
     used = f"{threads or _core.get_threads()} threads"
-    return f"cpu, {used if team.size == 1 else f'{team.size} ranks, {used} each'}, {_core.isa()}"
+    return f"cpu, {used if team.size == 1 else f'{team.size} ranks, {used} each'}, {_core.isa()}{bf16}"
 
 
 def _check_image(settings: Settings) -> None:

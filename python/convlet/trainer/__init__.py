@@ -3,6 +3,6 @@
 from .callback import Callback, StopTraining
 from .case import Data
 from .epoch import Progress, epoch_order
-from .trainer import Trainer
+from .trainer import PRECISIONS, Trainer
 
-__all__ = ["Callback", "Data", "Progress", "StopTraining", "Trainer", "epoch_order"]
+__all__ = ["PRECISIONS", "Callback", "Data", "Progress", "StopTraining", "Trainer", "epoch_order"]

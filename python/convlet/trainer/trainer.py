@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from .._arrays import Array, Images, Labels, flag, integer
+from .._arrays import Array, Images, Labels, choice, flag, integer
 from .._device import resolve_device
 from .._settings import MOST_THREADS
 from ..augment import Augment
@@ -28,8 +28,9 @@ from .case import Case, Data, cases_of
 from .epoch import Epoch, Progress, epoch_order
 from .together import check_equal_runs, check_equal_weights, follow_first
 
-__all__ = ["Trainer"]
+__all__ = ["PRECISIONS", "Trainer"]
 
+PRECISIONS = ("float32", "bf16")
 _POINTS = 5  # running figures that the history keeps of each epoch, as many as the book draws
 
 
@@ -48,10 +49,16 @@ class Trainer:
         communicator: of mpi4py, or a :class:`convlet.distributed.Team`, for several processes that train one
             net together. Each makes the same calls with the same data and settings, starts from the weights
             of rank 0, and ends with the same net and the same figures.
+        precision: ``"float32"``, or ``"bf16"`` for faster steps on a CPU with AMX: products of values rounded
+            to bf16 (8 significant bits), with float32 sums, in convolutions and dense layers, forward and
+            backward, the tests after each epoch included. Parameters, activations, losses, updates and the
+            weight gradients of dense layers stay float32, as do convolutions with strides or groups, and
+            ``net(x)``. The same bits for any number of threads.
 
     Raises:
         TypeError: an argument of another type.
-        ValueError: an unknown device, or a number of threads out of 1..1024.
+        ValueError: an unknown device or precision, a number of threads out of 1..1024, or ``"bf16"`` where
+            there is none.
         RuntimeError: ``device="cuda"`` where it cannot be used; the message says why.
     """
 
@@ -66,6 +73,7 @@ class Trainer:
         device: str = "auto",
         threads: int | None = None,
         communicator: object = None,
+        precision: str = "float32",
     ) -> None:
         kinds = {
             "net": (net, Sequential),
@@ -80,10 +88,17 @@ class Trainer:
         self.net, self.optimizer, self.loss = net, optimizer, loss
         self.threads = 0 if threads is None else integer("Trainer", "threads", threads, high=MOST_THREADS)
         self.team = team_of(communicator)
-        self.device = "cpu" if self.team.size > 1 and device == "auto" else resolve_device(device)
+        self.precision = choice("Trainer", "precision", precision, PRECISIONS)
+        if device == "auto" and (self.team.size > 1 or self.precision == "bf16"):
+            device = "cpu"
+        self.device = resolve_device(device)
         self._on_gpus = self.team.size > 1 and self.device == "cuda"
         if self._on_gpus and self.team.exact:
             raise ValueError("Trainer: expected device 'cpu' for a team with exact=True, got 'cuda'")
+        if self.precision == "bf16" and self.device == "cuda":
+            raise ValueError("Trainer: expected device 'cpu' for precision 'bf16', got 'cuda'")
+        if self.precision == "bf16" and not _core.has_bf16():
+            raise ValueError("Trainer: expected a CPU with AMX, on Linux, for precision 'bf16', got another")
         self.history = History()
         self._epoch = Epoch(0, optimizer.steps_done)
 
@@ -202,7 +217,9 @@ class Trainer:
 
     def _engine(self, shape: tuple[int, ...], share: int) -> Engine:
         plan = self.net.plan(shape)
-        return _core.CudaEngine(plan) if self.device == "cuda" else _core.Engine(plan, self.threads or share)
+        if self.device == "cuda":
+            return _core.CudaEngine(plan)
+        return _core.Engine(plan, self.threads or share, self.precision)
 
     def _connected(self, engine: Engine) -> AbstractContextManager[None]:
         if self._on_gpus and isinstance(engine, _core.CudaEngine):
@@ -303,6 +320,7 @@ class Trainer:
             "loss": repr(self.loss),
             "dropout": self._drops() or None,
             "augment": augment and asdict(augment),
+            "precision": None if self.precision == "float32" else self.precision,
         }
         return dict(json.loads(json.dumps(settings)))
 
