@@ -64,7 +64,8 @@ build() {
 # watched NAME SANITIZERS COMMAND...: runs the Python of $work/NAME. It is not built with the sanitizers, so their
 # libraries must be there before all others; and libstdc++ with them, or the first C++ exception finds no handler.
 # Python's own allocator would hide errors. Reports go to files, since tests keep what processes of theirs print. That
-# an allocation is beyond all memory is none: tests ask for such, and malloc answers them as without a sanitizer.
+# an allocation is beyond all memory is none: tests ask for such, and malloc answers them as without a sanitizer. Of
+# NumPy's library for products, which is not built with them either, a second thread would look like a race.
 watched() {
   local reports=$work/$1-reports status=0 preload="" name
   local address_options=detect_leaks=0:detect_stack_use_after_return=1:allocator_may_return_null=1
@@ -77,7 +78,7 @@ watched() {
   done
   rm -rf "$reports"
   mkdir "$reports"
-  env LD_PRELOAD="$preload$(g++ -print-file-name=libstdc++.so.6)" PYTHONMALLOC=malloc PATH="$work/$1/bin:$PATH" \
+  env OPENBLAS_NUM_THREADS=1 LD_PRELOAD="$preload$(g++ -print-file-name=libstdc++.so.6)" PYTHONMALLOC=malloc PATH="$work/$1/bin:$PATH" \
     ASAN_OPTIONS="${ASAN_OPTIONS:-$address_options:log_path=$reports/address}" \
     UBSAN_OPTIONS="print_stacktrace=1:log_path=$reports/undefined" \
     TSAN_OPTIONS="$thread_options:log_path=$reports/thread" \

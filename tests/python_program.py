@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from slower import SLOWER
+
 
 def run_python(
     program: str | Path,
@@ -25,7 +27,7 @@ def run_python(
         status: with which it must end.
         command: what starts the interpreter, as ``("taskset", "-c", "0")``.
         environment: variables besides those of this process.
-        seconds: that it may take.
+        seconds: that it may take, with a build for use.
     """
     what = [str(program)] if isinstance(program, Path) else ["-c", program]
     outcome = subprocess.run(
@@ -33,7 +35,7 @@ def run_python(
         env={**os.environ, **(environment or {})},
         capture_output=True,
         text=True,
-        timeout=seconds,
+        timeout=seconds * SLOWER,
     )
     assert (outcome.returncode, outcome.stderr) == (status, ""), outcome.stdout + outcome.stderr
     return outcome.stdout

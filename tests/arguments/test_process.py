@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from compiler import compiler
+from slower import SLOWER
 
 FLOATING_POINT = r"""
 #include <xmmintrin.h>
@@ -172,6 +173,6 @@ def test_the_process_stays_as_it_was(name: str, library: list[str], tmp_path: Pa
     if name == "pictures":
         pytest.importorskip("matplotlib")
     program = [sys.executable, "-c", STATE + PROGRAMS[name], *library]
-    outcome = subprocess.run(program, capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False)
+    outcome = subprocess.run(program, capture_output=True, text=True, timeout=120 * SLOWER, cwd=tmp_path)
     assert outcome.returncode == 0, outcome.stderr
     assert not list(tmp_path.iterdir())

@@ -110,7 +110,9 @@ def test_in_a_notebook_the_curves_grow(monkeypatch: pytest.MonkeyPatch, capsys: 
     d2l.train_ch6(lenet(), loader, loader, 3, 0.9)
     (states,) = cell.shown
     assert len(states) >= 3
-    assert states[-1].axes[0].get_xlim() == (1.0, 3.0)
+    first, last = states[-1].axes[0].get_xlim()
+    assert 0 < first <= 1  # within the first epoch, if that takes its time
+    assert last == 3
     assert LINES.fullmatch(capsys.readouterr().out)
 
 

@@ -51,9 +51,9 @@ def compiled(folder: Path) -> Path | None:
 
 
 def environment(library: Path) -> dict[str, str]:
-    """The environment of a process that is to have the library in front of all others."""
+    """The environment of a process that is to have the library, behind that of a sanitizer, which must be first."""
     before = os.environ.get("LD_PRELOAD")
-    return {**os.environ, "LD_PRELOAD": f"{library}:{before}" if before else str(library)}
+    return {**os.environ, "LD_PRELOAD": f"{before}:{library}" if before else str(library)}
 
 
 def loaded() -> bool:

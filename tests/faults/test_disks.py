@@ -14,6 +14,7 @@ import pytest
 from convlet.checkpoint import load_checkpoint, load_net
 from convlet.cli import main
 from convlet.history import History
+from slower import SLOWER
 from small_mnist import write_small_mnist
 from tolerances import assert_same_bits_by_name
 
@@ -65,7 +66,11 @@ def on_disk(tmp_path: Path, data_dir: Path):
             exit $status
         """
         found = subprocess.run(
-            ["unshare", "-Urm", "bash", "-c", text], capture_output=True, text=True, timeout=120, cwd=tmp_path
+            ["unshare", "-Urm", "bash", "-c", text],
+            capture_output=True,
+            text=True,
+            timeout=120 * SLOWER,
+            cwd=tmp_path,
         )
         return Outcome(found.returncode, found.stdout, found.stderr, copy, sorted(temporary.iterdir()))
 

@@ -17,6 +17,7 @@ from compiler import ROOT, compiler
 from convlet.checkpoint import load_checkpoint
 from faults.injector import compiled, environment
 from promptness import ATTEMPTS, WITHIN_SECONDS, assert_prompt
+from slower import SLOWER
 from small_mnist import write_small_mnist
 
 CTRL_C = (
@@ -73,7 +74,7 @@ def seconds_to_end(process: subprocess.Popen[str]) -> float:
     """From another Ctrl-C on."""
     sent = time.monotonic()
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=20 * SLOWER)
     return time.monotonic() - sent
 
 

@@ -11,8 +11,10 @@ from parsers.mutators import json_text
 from parsers.target import make_input
 from parsers.targets import TARGETS
 from parsers.watch import run_target
+from slower import SANITIZED
 
 
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer has its own way to die")
 @pytest.mark.parametrize(
     "name, told", [("planted-death", "died of SIGSEGV"), ("planted-hang", "hung for 3 s")]
 )
@@ -24,6 +26,7 @@ def test_death_and_hanging_cost_the_input_and_the_others_are_run(name: str, told
     assert report.tally.inputs == 40
 
 
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer has its own way to die")
 def test_slowness_allocations_and_wrong_words_are_told():
     report = run_target("planted-words", 0, 40, module="parsers.planted")
     told = {problem.text.partition(":")[0].partition(".")[0] for problem in report.problems}

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from compiler import ROOT, compiler
+from slower import SANITIZED
 
 
 @pytest.fixture(scope="session")
 def failing_malloc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a program must be started with in front of all libraries (``LD_PRELOAD``)."""
-    if sys.platform != "linux":
+    if sys.platform != "linux" or SANITIZED:
         pytest.skip("stands in front of the GNU C library's malloc")
     built = tmp_path_factory.mktemp("failing") / "failing_malloc.so"
     warnings = ["-Wall", "-Wextra", "-Werror"]

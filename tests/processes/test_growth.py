@@ -10,8 +10,12 @@ from itertools import pairwise
 import pytest
 
 from python_program import run_python
+from slower import SANITIZED
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+    pytest.mark.skipif(SANITIZED, reason="a sanitizer keeps what is given back"),
+]
 
 RESIDENT_KB, USED_KB = 2048, 128
 BEGINNING = """
