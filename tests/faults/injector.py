@@ -51,7 +51,7 @@ def compiled(folder: Path) -> Path | None:
 
 
 def environment(library: Path) -> dict[str, str]:
-    """The environment of a process that is to have the library, behind that of a sanitizer, which must be first."""
+    """The environment of a process that is to have the library, behind a sanitizer's, which must be first."""
     before = os.environ.get("LD_PRELOAD")
     return {**os.environ, "LD_PRELOAD": f"{before}:{library}" if before else str(library)}
 
