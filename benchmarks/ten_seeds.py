@@ -1,6 +1,7 @@
 """Trains the article's LeNet on Fashion-MNIST from ten seeds, and compares their means with the book's.
 
-    python benchmarks/ten_seeds.py [--seeds 10] [--device cpu|cuda] [--data-dir DIR] [--out FILE.md]
+    python benchmarks/ten_seeds.py [--seeds 10] [--device cpu|cuda] [--precision float32|bf16] [--data-dir DIR]
+                                   [--out FILE.md]
 
 The published figures are of 33 printed runs of the book's cell, which spread too widely to judge by one:
 training loss 0.455-0.512 (median 0.469), training accuracy 0.803-0.831 (0.824), test accuracy 0.761-0.826
@@ -18,6 +19,7 @@ from typing import NamedTuple
 
 from convlet import Trainer, datasets, nn, optim, recipes
 from convlet.history import Row
+from convlet.trainer import PRECISIONS
 
 
 class Published(NamedTuple):
@@ -41,11 +43,16 @@ PUBLISHED = {
 
 
 def train(
-    data: datasets.Dataset, test: datasets.Dataset, recipe: recipes.Recipe, seed: int, device: str
+    data: datasets.Dataset,
+    test: datasets.Dataset,
+    recipe: recipes.Recipe,
+    seed: int,
+    device: str,
+    precision: str = "float32",
 ) -> Row:
     """The last epoch's figures of a run that `convlet train --seed` repeats."""
     net = nn.LeNet().initialize(recipe.scheme, seed)
-    trainer = Trainer(net, optim.SGD(lr=recipe.lr), nn.CrossEntropyLoss(), device)
+    trainer = Trainer(net, optim.SGD(lr=recipe.lr), nn.CrossEntropyLoss(), device, precision=precision)
     return trainer.fit(data, test, recipe.epochs, recipe.batch_size, seed)[-1]
 
 
@@ -75,6 +82,7 @@ def main() -> int:
     )
     parser.add_argument("--seeds", type=int, default=10, help="runs from seeds 0, 1, ...")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--data-dir", type=Path, help="where Fashion-MNIST is, besides $CONVLET_DATA")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there too")
     arguments = parser.parse_args()
@@ -86,7 +94,7 @@ def main() -> int:
         return 2
     rows = []
     for seed in range(arguments.seeds):
-        rows.append(train(train_set, test_set, recipe, seed, arguments.device))
+        rows.append(train(train_set, test_set, recipe, seed, arguments.device, arguments.precision))
         print(f"seed {seed}: {rows[-1].line(recipe.epochs)}", file=sys.stderr, flush=True)
     text, passes = verdict(rows)
     print(text, end="")
