@@ -1,7 +1,7 @@
 """Trains the article's LeNet on Fashion-MNIST from ten seeds, and compares their means with the book's.
 
-    python benchmarks/ten_seeds.py [--seeds 10] [--device cpu|cuda] [--precision float32|bf16] [--data-dir DIR]
-                                   [--out FILE.md]
+    python benchmarks/ten_seeds.py [--seeds 10] [--device cpu|cuda] [--precision float32|bf16]
+                                   [--data-dir DIR] [--out FILE.md]
 
 The published figures are of 33 printed runs of the book's cell, which spread too widely to judge by one:
 training loss 0.455-0.512 (median 0.469), training accuracy 0.803-0.831 (0.824), test accuracy 0.761-0.826
