@@ -1,9 +1,11 @@
 """Runs the benchmark suites, each cell of which first proves that all contenders compute the same.
 
-    python benchmarks/run.py [--suite ops|train|infer|scale|cold] [--against numpy,torch,...] [--out FILE]
+    python benchmarks/run.py [--suite ops|train|bf16|infer|scale|cold] [--against numpy,torch,...]
+                             [--out FILE]
 
 ops    every convolution of shapes.toml, LeNet's other layers, and a look for cliffs between batch sizes
 train  whole training loops: the article's LeNet, wider ones, nets of ReLU and max pooling
+bf16   the same with bf16 products, against float32 and PyTorch's autocast; on CPUs with AMX
 infer  LeNet on 10,000 images and on one
 scale  convlet alone: threads, batch sizes, small work
 cold   processes: import, first prediction, the whole run from the command line; peak memory
@@ -28,6 +30,7 @@ ALL_CELLS = "*"
 SUITES: dict[str, suite.Suite] = {
     "ops": ops.cells,
     "train": train.cells,
+    "bf16": train.cells_in_bf16,
     "infer": infer.cells,
     "scale": scale.cells,
     "cold": cold.cells,

@@ -1,4 +1,4 @@
-"""Suite train: networks trained by convlet and by others, images/s of the whole loop in one interleaved run.
+"""Suites train and bf16: networks trained by convlet and by others, images/s of whole loops that take turns.
 
 Plain SGD, batch 256, on images in memory: shuffling, loss and accuracy are part of the loop. Before anything
 is timed, every contender makes the same steps from the same weights, and the losses must agree. The weights
@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convlet import Trainer, _core, datasets, nn, optim
-from convlet.trainer import PRECISIONS
 from jax_lenet import JaxTraining, jax_with
 from jax_lenet import Layout as JaxLayout
 from measure import Cell, Contender, UnavailableError, check_equal
@@ -213,7 +212,11 @@ def title(net: Net, precision: str = "float32") -> str:
     return f"{net.name}, batch {BATCH}, whole training loop{in_bf16}"
 
 
-def cells(options: Options) -> Iterator[Entry]:
-    for precision in PRECISIONS if _core.has_bf16() else PRECISIONS[:1]:
-        for net in NETS:
-            yield entry(title(net, precision), partial(build, net, options, precision))
+def cells(options: Options, precision: str = "float32") -> Iterator[Entry]:
+    for net in NETS:
+        yield entry(title(net, precision), partial(build, net, options, precision))
+
+
+def cells_in_bf16(options: Options) -> Iterator[Entry]:
+    """The same nets, where the CPU has bf16."""
+    return cells(options, "bf16") if _core.has_bf16() else iter(())

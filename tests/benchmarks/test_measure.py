@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from convlet import _core
+from slower import SANITIZED
 
 
 def effort(repetitions: int = 3):
@@ -75,6 +76,7 @@ def test_contender_is_prepared_outside_the_clock_before_each_repetition():
     assert "".join(call[0] for call in calls[-4:]) == "prpr"
 
 
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer has memory of its own")
 def test_added_memory_is_that_of_the_results():
     from memory import added_bytes
 

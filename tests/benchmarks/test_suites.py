@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convlet import _core
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 PACKAGES = {"torch": "torch", "jax": "jax", "onnxruntime": "onnxruntime"}
 TITLES = {"torch": "PyTorch", "jax": "JAX", "onnxruntime": "ONNX Runtime"}
 
+needs_amx = pytest.mark.skipif(not _core.has_bf16(), reason="needs a CPU with AMX, on Linux")
 needs_toml = pytest.mark.skipif(
     sys.version_info < (3, 11) and find_spec("tomli") is None, reason="Python 3.10 reads TOML with tomli"
 )
@@ -44,6 +47,7 @@ def quick(out: Path, suite: str, *arguments: str, against: str = "") -> dict:
         ("ops", "numpy", "average pool*", 4),
         ("train", "numpy", "LeNet, batch*", 1),
         ("train", "", "[!L]*", 1),
+        pytest.param("bf16", "", "LeNet, batch*", 1, marks=needs_amx),
         ("infer", "", "*", 2),
         ("scale", "", "*", 16),
         ("cold", "", "*", 3),

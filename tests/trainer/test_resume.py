@@ -169,7 +169,7 @@ def test_ctrl_c_stops_within_a_fifth_of_a_second_and_resumes() -> None:
         sent.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
 
-    timer = threading.Timer(0.1, press)
+    timer = threading.Timer(0.1 * SLOWER, press)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         fit(trainer, epochs=10_000)
