@@ -87,7 +87,7 @@ def test_a_rank_that_stops_stops_all_after_the_same_step(device: str) -> None:
 
     def work(communicator: ThreadCommunicator) -> tuple[EngineRun, str]:
         def stop() -> None:
-            if communicator.rank == 1:
+            if communicator.rank == 1 and run.totals[0] > 0:
                 raise RuntimeError("enough")
 
         run, said = engine("one layer"), ""
