@@ -11,6 +11,6 @@ namespace {
 
 }  // namespace
 
-const MatrixKernels kTable = {"amx", round, to_cells, correlate, weight_gradient};
+const MatrixKernels kTable = {"amx", round, to_cells, correlate, weight_gradient_room, weight_gradient};
 
 }  // namespace convlet::amx

@@ -164,16 +164,24 @@ void correlate(const CellCorrelation& t, const std::uint16_t* x, const std::uint
 
 // What a weight gradient reads: x as (C, rows, columns, 16 images), dy as (chunk of 16 outputs, OH, OW / 2, 16 pairs of
 // images at two positions, 16 outputs), both of bf16.
+constexpr std::ptrdiff_t kSlopeTile = std::ptrdiff_t{kTileRows} * kCell;
+
 struct GradientRoom {
   std::ptrdiff_t rows, columns, pairs_of_columns;
+  std::ptrdiff_t pixels, slopes;  // values of x, up to a cache line, and of dy
 
   explicit GradientRoom(const CellWeightGradient& t)
       : rows(t.out_height + std::ptrdiff_t{t.row_dilation} * (t.kernel_height - 1)),
         columns(2 * ((t.out_width + 1) / 2) + t.kernel_width - 1),
-        pairs_of_columns((t.out_width + 1) / 2) {}
+        pairs_of_columns((t.out_width + 1) / 2),
+        pixels((t.in_channels * rows * columns * kTile + kCell - 1) / kCell * kCell),
+        slopes((t.out_channels + kTileRows - 1) / kTileRows * t.out_height * pairs_of_columns * kSlopeTile) {}
 };
 
-constexpr std::ptrdiff_t kSlopeTile = std::ptrdiff_t{kTileRows} * kCell;
+std::ptrdiff_t weight_gradient_room(const CellWeightGradient& t) {
+  const GradientRoom room(t);
+  return room.pixels + room.slopes;
+}
 
 void round_pixels(const CellWeightGradient& t, const GradientRoom& room, std::uint32_t lanes, const float* x,
                   std::uint16_t* to) {
@@ -251,7 +259,7 @@ void weight_gradient(const CellWeightGradient& t, const float* dy, const float* 
   const GradientRoom room(t);
   const std::uint32_t lanes = (1u << t.images) - 1;
   std::uint16_t* pixels = memory;
-  std::uint16_t* slopes = pixels + (t.in_channels * room.rows * room.columns * kTile + kCell - 1) / kCell * kCell;
+  std::uint16_t* slopes = pixels + room.pixels;
   round_pixels(t, room, lanes, x, pixels);
   turn_slopes(t, lanes, dy, slopes);
 

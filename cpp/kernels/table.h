@@ -204,7 +204,8 @@ struct MatrixKernels {
   // w: for every chunk of output channels, run and 16 cells of it: (chunk, 16 cells, 2); bias may be null.
   void (*correlate)(const CellCorrelation&, const std::uint16_t* x, const std::uint16_t* w, const float* bias,
                     float* y);
-  // room: that of weight_gradient_room(); dw and db (O, or null) are overwritten.
+  // room: for so many values as weight_gradient_room says; dw and db (O, or null) are overwritten.
+  std::ptrdiff_t (*weight_gradient_room)(const CellWeightGradient&);
   void (*weight_gradient)(const CellWeightGradient&, const float* dy, const float* x, std::uint16_t* room, float* dw,
                           float* db);
 };

@@ -38,9 +38,9 @@ MatrixTile::MatrixTile(const Conv2d& op, const MatrixKernels& kernels) : op_(op)
   backward_ = pass(out, in, op.dilation.height * (op.kernel.height - 1) - op.padding.top,
                    op.kernel.width - 1 - op.padding.left);
   for (std::int64_t c = 0; c < in.channels; ++c) {
-    backward_to_.push_back(narrow(backward_.place(c)));
+    backward_to_.push_back(backward_.place(c));
     for (std::int64_t kh = 0; kh < op.kernel.height; ++kh) {
-      for (std::int64_t kw = 0; kw < op.kernel.width; ++kw) forward_from_.push_back(narrow(forward_.place(c, kh, kw)));
+      for (std::int64_t kw = 0; kw < op.kernel.width; ++kw) forward_from_.push_back(forward_.place(c, kh, kw));
     }
   }
   gradient_.in_channels = narrow(in.channels);
@@ -152,11 +152,8 @@ void MatrixTile::input_gradient(const float* dy, const float* packed, float* dx)
 void MatrixTile::weight_gradient(int images, const float* dy, const float* x, float* dw, float* db) const {
   CellWeightGradient g = gradient_;
   g.images = images;
-  const std::int64_t columns = round_up(g.out_width, 2);
-  const std::int64_t rows = g.out_height + std::int64_t{g.row_dilation} * (g.kernel_height - 1);
-  const std::int64_t pixels = round_up(g.in_channels * rows * (columns + g.kernel_width - 1) * kTile, kCell);
-  const std::int64_t slopes = round_up(g.out_channels, kRows) * g.out_height * columns * kTile;
-  kernels_->weight_gradient(g, dy, x, room_for(Scratch::Cells, pixels + slopes), dw, db);
+  std::uint16_t* const room = room_for(Scratch::Cells, kernels_->weight_gradient_room(g));
+  kernels_->weight_gradient(g, dy, x, room, dw, db);
 }
 
 }  // namespace convlet

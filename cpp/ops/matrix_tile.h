@@ -53,7 +53,7 @@ class MatrixTile {
   Conv2d op_;
   const MatrixKernels* kernels_;
   Pass forward_, backward_;
-  std::vector<std::int32_t> forward_from_, backward_to_;  // those places, of the weights of one output channel
+  std::vector<std::int64_t> forward_from_, backward_to_;  // those places, of the weights of one output channel
   CellWeightGradient gradient_{};
 };
 
