@@ -109,25 +109,29 @@ def test_a_net_answers_while_it_is_being_trained() -> None:
     assert_same_bits(again(x), before)
 
 
-def test_weights_are_saved_while_others_read_them() -> None:
+def test_weights_that_are_read_while_others_load_them_are_of_one_state() -> None:
     net, (x, _) = LENET.make(), LENET.data(20)
     states = [LENET.make(seed).state_dict() for seed in range(2)]
     expected: list[NDArray[np.float32]] = []
     for state in states:
         net.load_state_dict(state)
         expected.append(net(x))
+    whole = {tuple(array.tobytes() for array in state.values()) for state in states}
     stop = threading.Event()
 
     def read() -> int:
         count = 0
         while not stop.is_set():
-            count += len(net.state_dict())
+            assert tuple(array.tobytes() for array in net.state_dict().values()) in whole
+            count += 1
         return count
 
     with ThreadPoolExecutor(3) as pool:
         readers = [pool.submit(read) for _ in range(3)]
-        for turn in range(200):
-            net.load_state_dict(states[turn % 2])
-            assert_same_bits(net(x), expected[turn % 2])
-        stop.set()
+        try:
+            for turn in range(200):
+                net.load_state_dict(states[turn % 2])
+                assert_same_bits(net(x), expected[turn % 2])
+        finally:
+            stop.set()
         assert all(reader.result() > 0 for reader in readers)

@@ -15,7 +15,7 @@ from .._arrays import Numbers, Operand, Padding, Size, as_array, integer
 from .conv2d import Conv2d
 from .linear import Linear
 from .module import Op, Weighted
-from .parameters import Slot, making
+from .parameters import Slot, parameters_lock
 
 __all__ = ["Lazy", "LazyConv2d", "LazyLinear", "settle"]
 
@@ -44,7 +44,7 @@ class Lazy(Weighted):
     def forward(self, x: Numbers) -> Operand:
         """See the first input, (N, C, H, W) or (N, features), and go on as the layer for it."""
         array = as_array(type(self).__name__, "x", x)
-        with making():  # two threads that see the first images at once must not both settle a layer
+        with parameters_lock():  # two threads that see the first images at once must not both settle a layer
             if isinstance(self, Lazy):
                 if array.ndim < 2:
                     raise ValueError(
@@ -139,7 +139,7 @@ def settle(ops: Sequence[Op], shape: tuple[int, ...]) -> None:
     Raises:
         ValueError: the layers do not take such images.
     """
-    with making():
+    with parameters_lock():
         becoming: list[tuple[Lazy, Weighted]] = []
         for op in ops:
             layer = op

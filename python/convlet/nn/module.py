@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, overload
 from .._arrays import Array, Numbers, Operand, Padding, Pair, Sides, as_float32, flag
 from .._core import DeviceArray
 from .initialize import check_seed, generator, initialize
-from .parameters import ParameterDict, Slot, write
+from .parameters import ParameterDict, Slot, parameters_lock, write
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -110,8 +110,13 @@ class Layer(ABC):
         return self
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of the parameters and buffers by name, which later training leaves alone."""
-        return {name: array.copy() for name, array in self._state().items()}
+        """Copies of the parameters and buffers by name, which later training leaves alone.
+
+        While another thread calls :meth:`load_state_dict` they are all from before it or all from after it;
+        while another thread trains they may be of several steps.
+        """
+        with parameters_lock():
+            return {name: array.copy() for name, array in self._state().items()}
 
     def _state(self) -> dict[str, Array]:
         """Parameters and buffers by name, layer after layer."""
@@ -169,11 +174,12 @@ class Layer(ABC):
             problems.append(f"unexpected {', '.join(keys.unexpected_keys)}")
         if problems:
             raise ValueError(f"{op}: {'; '.join(problems)}")
-        for name, array in arrays.items():
-            if name in owners:
-                owners[name].set_buffer(name.split(".")[-1], array)
-            else:
-                write(op, name, own[name], array)
+        with parameters_lock():
+            for name, array in arrays.items():
+                if name in owners:
+                    owners[name].set_buffer(name.split(".")[-1], array)
+                else:
+                    write(op, name, own[name], array)
         return keys
 
     def extra_repr(self) -> str:

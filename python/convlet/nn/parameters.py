@@ -21,22 +21,26 @@ from .._arrays import Array, Numbers, aligned, as_float32
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["ParameterDict", "Slot", "Slots", "Store", "join", "making", "write"]
+__all__ = ["ParameterDict", "Slot", "Slots", "Store", "join", "parameters_lock", "write"]
 
 Shapes = Mapping[str, tuple[int, ...]]
-_making = threading.RLock()  # two threads that use a new net at once must not both draw its weights
+_lock = threading.RLock()
 _trained: set[int] = set()  # the ids of the slots that are being trained
 
 
-def making() -> threading.RLock:
-    """Held by whoever makes parameters."""
-    return _making
+def parameters_lock() -> threading.RLock:
+    """Held by whoever draws, moves, copies out or overwrites parameters.
+
+    So two threads that use a new net at once do not both draw its weights, and what is copied out while
+    another thread loads is the old state or the new one.
+    """
+    return _lock
 
 
 def _renew() -> None:
     """In a forked child, where no other thread draws or trains."""
-    global _making
-    _making = threading.RLock()
+    global _lock
+    _lock = threading.RLock()
     _trained.clear()
 
 
@@ -84,7 +88,7 @@ class Store:
         self.size = ends.pop()
         self.offsets = dict(zip(map(id, self.slots), ends, strict=True))
         self._buffer: Array | None = None
-        with making():
+        with parameters_lock():
             if any(slot.views for slot in slots):
                 self._make()
             for slot in slots:
@@ -94,7 +98,7 @@ class Store:
     def make(self) -> Array:
         """The buffer, (P,), on a cache line; made and drawn at the first call."""
         if self._buffer is None:
-            with making():
+            with parameters_lock():
                 if self._buffer is None:
                     self._make()
         assert self._buffer is not None
@@ -193,7 +197,7 @@ class Slots(list[Slot]):
     def trained_alone(self, op: str) -> Iterator[None]:
         """Meanwhile nothing else trains any of them; ``RuntimeError`` if something does already."""
         own = set(map(id, self))
-        with making():
+        with parameters_lock():
             if own & _trained:
                 raise RuntimeError(
                     f"{op}: expected a net that nothing else is training, got one that a call of fit trains"
@@ -202,7 +206,7 @@ class Slots(list[Slot]):
         try:
             yield
         finally:
-            with making():
+            with parameters_lock():
                 _trained.difference_update(own)
 
     def scatter(self, values: Array) -> None:
