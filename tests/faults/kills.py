@@ -23,35 +23,41 @@ from .watch import CREATED, RENAMED, Watch, watched
 
 MOMENTS = ("any", "save", "after Ctrl-C")
 _LONGEST_SECONDS = 300.0
-_TRIES = 20  # a training may be over before its kill comes
+_TRIES = 20  # a training may be over before its kill comes;
+_SOONER = 0.8  # then the next one is killed after so much of the time, since the machine has become faster
 
 
 def killed(
-    moment: str, variant: str, work: Path, folder: Path, whole: Reference, chance: random.Random
+    moment: str, variant: str, work: Path, folder: Path, whole: Reference, chance: random.Random, pace: float
 ) -> bool:
-    """Start a training and kill it; whether it was still running."""
+    """Start a training and kill it, ``pace`` times as late as was drawn; whether it was still running."""
     folder.mkdir()
     with watched(folder) as watch:
         process = begin(variant, work, folder)
         assert watch.wait(RENAMED, _LONGEST_SECONDS, CHECKPOINT), process.communicate()[0]
-        _sleep_until(moment, process, watch, whole, chance)
+        _sleep_until(moment, process, watch, whole, chance, pace)
         process.send_signal(signal.SIGKILL)
         process.communicate()
     return process.returncode == -signal.SIGKILL
 
 
 def _sleep_until(
-    moment: str, process: subprocess.Popen[str], watch: Watch, whole: Reference, chance: random.Random
+    moment: str,
+    process: subprocess.Popen[str],
+    watch: Watch,
+    whole: Reference,
+    chance: random.Random,
+    pace: float,
 ) -> None:
     if moment == "save":
         for _ in range(chance.randrange(1, EPOCHS - 1)):
             watch.wait(CREATED, _LONGEST_SECONDS)
-        time.sleep(chance.uniform(0, 1.5 * whole.save))
+        time.sleep(pace * chance.uniform(0, 1.5 * whole.save))
         return
-    time.sleep(chance.uniform(0, whole.rest))
+    time.sleep(pace * chance.uniform(0, whole.rest))
     if moment == "after Ctrl-C":
         process.send_signal(signal.SIGINT)
-        time.sleep(chance.uniform(0, 4 * whole.save))
+        time.sleep(pace * chance.uniform(0, 4 * whole.save))
 
 
 def check_kill(
@@ -59,9 +65,9 @@ def check_kill(
 ) -> Counter[str]:
     """Kill once and go on to the end; what there was to see."""
     folder = work / "killed"
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
         shutil.rmtree(folder, ignore_errors=True)
-        if killed(moment, variant, work, folder, whole, chance):
+        if killed(moment, variant, work, folder, whole, chance, _SOONER**attempt):
             break
     else:
         raise AssertionError(f"{variant}: not one of {_TRIES} trainings could be killed in time")
