@@ -105,6 +105,8 @@ CONV2D = (
     Conv2d("depthwise with a multiplier", 3, (6, 5), 6, (2, 3), stride=(1, 2), groups=3),
     Conv2d("everything", 4, (9, 8), 6, (3, 2), (2, 3), (2, 1, 3, 0), (2, 4), 2),
     Conv2d("one by one kernel", 7, (3, 5), 19, (1, 1)),
+    Conv2d("one by one kernel, pixels of three rows and more", 5, (6, 7), 9, (1, 1)),
+    Conv2d("one by one kernel in groups", 6, (4, 12), 4, (1, 1), groups=2),
     Conv2d("one by one kernel with stride", 3, (5, 6), 4, (1, 1), stride=(2, 3)),
     Conv2d("wide image", 1, (2, 37), 2, (2, 5), padding=(0, 1, 2, 2)),
     Conv2d("tall image", 2, (41, 1), 3, (5, 1), padding=(2, 2, 0, 0)),
@@ -116,6 +118,7 @@ LARGE_CONV2D = (
     Conv2d("first of LeNet", 1, (28, 28), 6, (5, 5), padding=(2, 2, 2, 2)),
     Conv2d("second of LeNet", 6, (14, 14), 16, (5, 5)),
     Conv2d("64 to 130 channels", 64, (9, 7), 130, (3, 3), padding=(1, 1, 1, 1)),
+    Conv2d("one by one kernel, 600 channels", 600, (13, 15), 20, (1, 1)),
     Conv2d("large image", 3, (41, 53), 5, (5, 3), padding=(0, 1, 1, 0)),
 )
 

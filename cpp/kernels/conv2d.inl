@@ -106,50 +106,55 @@ void activate_block(Activation kind, const Block& b, int m, int positions) {
   });
 }
 
-// Positions side by side, in lines: along the longer side of a rectangle, so that narrow borders fill the registers
-// too.
+// Outputs side by side, in lines: along the longest side of a rectangle (columns, rows or images), so that narrow
+// borders fill the registers too.
 struct Lines {
-  std::ptrdiff_t x_step, y_step, x_line, y_line;
-  int length, count;
+  struct Side {
+    int length;
+    std::ptrdiff_t x_step, y_step;
+  };
+  Side line, across, over;
 };
 
-CONVLET_INLINE Lines lines_of(const Correlation& t, const Rectangle& r) {
-  const std::ptrdiff_t x_down = t.row_per_out * t.x_row, x_right = t.column_per_out * t.x_column;
-  const std::ptrdiff_t y_down = r.rows->out_step * t.y_row, y_right = std::ptrdiff_t{r.columns->out_step} * kTile;
-  if (r.columns->outs >= r.outs) return {x_right, y_right, x_down, y_down, r.columns->outs, r.outs};
-  return {x_down, y_down, x_right, y_right, r.outs, r.columns->outs};
+CONVLET_INLINE Lines lines_of(const Correlation& t, const Rectangle& r, int images) {
+  const Lines::Side right{r.columns->outs, t.column_per_out * t.x_column, std::ptrdiff_t{r.columns->out_step} * kTile};
+  const Lines::Side down{r.outs, t.row_per_out * t.x_row, r.rows->out_step * t.y_row};
+  const Lines::Side image{images, t.x_image, t.y_image};
+  if (right.length >= larger(down.length, images)) return {right, down, image};
+  if (down.length >= images) return {down, right, image};
+  return {image, right, down};
 }
 
 // Calls run(block, kernel, m, p) for all blocks of a rectangle, at the first tap of input channel c.
 template <Lanes L, class Run>
 CONVLET_INLINE void for_each_block(const Correlation& t, const Rectangle& r, int c, const float* w, const float* bias,
                                    Block& b, Run&& run) {
-  const Lines lines = lines_of(t, r);
-  const bool neighbours = L == Lanes::Images || lines.x_step == 1;  // the broadcast values
+  const Lines lines = lines_of(t, r, L == Lanes::Images ? 1 : t.images);
+  const Lines::Side &line = lines.line, &across = lines.across, &over = lines.over;
+  const bool neighbours = L == Lanes::Images || line.x_step == 1;  // the broadcast values
   const BlockTable& table = neighbours ? kBlocks : kStridedBlocks;
   for (int o = 0; o < t.out_channels; o += t.block) {
     const int outputs = smaller(t.block, t.out_channels - o);  // channels, or vectors of 16 of them
     const int most = L == Lanes::Images ? max_positions(outputs) : max_values(outputs, neighbours);
-    const int parts = (lines.length + most - 1) / most;
+    const int parts = (line.length + most - 1) / most;
     const float* weight = w + c * t.w_channel + o / t.block * t.w_block;
     b.bias = bias ? bias + o : nullptr;
-    b.a_step = lines.x_step;
-    b.b_step = L == Lanes::Images ? lines.x_step : t.w_vector;
-    b.y_m = L == Lanes::Images ? t.y_channel : lines.y_step;
-    b.y_p = L == Lanes::Images ? lines.y_step : t.y_channel;
-    const int count = L == Lanes::Images ? lines.count : lines.count * t.images;
-    for (int i = 0; i < count; ++i) {
-      const int image = i / lines.count, line = i % lines.count;
-      const float* x = r.x + c * t.x_channel + image * t.x_image + line * lines.x_line;
-      b.y = r.y + o * t.y_channel + image * t.y_image + line * lines.y_line;
-      for (int part = 0, rest = lines.length; part < parts; ++part) {
+    b.a_step = line.x_step;
+    b.b_step = L == Lanes::Images ? line.x_step : t.w_vector;
+    b.y_m = L == Lanes::Images ? t.y_channel : line.y_step;
+    b.y_p = L == Lanes::Images ? line.y_step : t.y_channel;
+    for (int i = 0; i < over.length * across.length; ++i) {
+      const int far = i / across.length, near = i % across.length;
+      const float* x = r.x + c * t.x_channel + far * over.x_step + near * across.x_step;
+      b.y = r.y + o * t.y_channel + far * over.y_step + near * across.y_step;
+      for (int part = 0, rest = line.length; part < parts; ++part) {
         const int positions = (rest + parts - part - 1) / (parts - part);  // as equal as whole numbers allow
         const int m = L == Lanes::Images ? outputs : positions, p = L == Lanes::Images ? positions : outputs;
         b.a = L == Lanes::Images ? weight : x;
         b.b = L == Lanes::Images ? x : weight;
         run(b, table.at[m][p], m, p);
-        x += positions * lines.x_step;
-        b.y += positions * lines.y_step;
+        x += positions * line.x_step;
+        b.y += positions * line.y_step;
         rest -= positions;
       }
     }

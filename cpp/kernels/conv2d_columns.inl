@@ -2,10 +2,9 @@
 //
 //   y[o][oh][ow] = bias[o] + sum over c, kh, kw of w[o][c][kh][kw] x[c][oh + kh][ow + kw]
 //
-// x (C, H, W), w in blocks of M output channels (O/M, C, KH, KW, M), y (O, OH, OW), which the bias fills beforehand.
-// For few channels, so that no chain is cut, and a stride of 1 across; the chains are those of conv2d.inl. Lanes whose
-// tap lies in the padding leave it out by a mask, as do lanes beyond the end of a row; vectors without either go
-// through the block kernels.
+// x (C, H, W), w in blocks of M output channels (O/M, C, KH, KW, M), y (O, OH, OW). For few channels, so that no chain
+// is cut, and a stride of 1 across; the chains are those of conv2d.inl. Lanes whose tap lies in the padding leave it
+// out by a mask, as do lanes beyond the end of a row; vectors without either go through the block kernels.
 
 struct MaskedBlock {
   Block block;
@@ -20,7 +19,8 @@ void masked_block(const MaskedBlock& masked) {
     const Mask row_lanes = mask_of(masked.lanes >> lane);
     Vec sum[M][P];
     CONVLET_UNROLL for (int i = 0; i < M * P; ++i) {
-      sum[i / P][i % P] = load_where(row_lanes, b.y + i / P * b.y_m + i % P * b.y_p + lane);
+      sum[i / P][i % P] = b.chain == Chain::Resume ? load_where(row_lanes, b.y + i / P * b.y_m + i % P * b.y_p + lane)
+                                                   : set(b.bias ? b.bias[i / P] : 0.0f);
     }
     const float *a = b.a, *v = b.b + lane;
     for (std::ptrdiff_t c = 0; c < b.channels; ++c, a += b.a_channel, v += b.b_channel) {
@@ -95,7 +95,7 @@ CONVLET_INLINE int list_column_taps(const Correlation& t, const Span& rows, int 
 
 // Up to 16 columns of a band of rows: x and y at the band's first row.
 void correlate_columns_of(const Correlation& t, const Span& rows, int outs, int column, const float* x, const float* w,
-                          float* y) {
+                          const float* bias, float* y) {
   Tap taps[kTaps];
   std::uint16_t lanes[kTaps];
   MaskedBlock masked{{}, lanes, lanes_inside(column, t.y_row)};
@@ -106,7 +106,7 @@ void correlate_columns_of(const Correlation& t, const Span& rows, int outs, int 
   b.b_step = t.row_per_out * t.x_row;
   b.y_m = t.y_channel;
   b.y_p = rows.out_step * t.y_row;
-  b.chain = Chain::Resume;
+  b.chain = Chain::Begin;
   for_each_chunk(t, whole_chain(t), std::ptrdiff_t{rows.taps} * t.kernel_width, [&](const TapRange& chunk) {
     b.tap_count = list_column_taps(t, rows, column, chunk, taps, lanes);
     b.channels = chunk.c1 - chunk.c0;
@@ -114,7 +114,8 @@ void correlate_columns_of(const Correlation& t, const Span& rows, int outs, int 
     for (int i = 0; i < b.tap_count; ++i) whole = whole && lanes[i] == 0xffff;
     for (int o = 0; o < t.out_channels; o += t.block) {
       const int m = smaller(t.block, t.out_channels - o);
-      const int parts = (outs + max_masked_rows(m) - 1) / max_masked_rows(m);
+      const int most = whole ? max_positions(m) : max_masked_rows(m), parts = (outs + most - 1) / most;
+      b.bias = bias ? bias + o : nullptr;
       b.a = w + o / t.block * t.w_block + chunk.c0 * t.w_channel;
       b.b = x + chunk.c0 * t.x_channel;
       b.y = y + o * t.y_channel + column;
@@ -130,11 +131,13 @@ void correlate_columns_of(const Correlation& t, const Span& rows, int outs, int 
         rest -= p;
       }
     }
+    b.chain = Chain::Resume;
   });
 }
 
-void correlate_columns(const Correlation& t, const float* x, const float* w, float* y) {
+void correlate_columns(const Correlation& t, const float* x, const float* w, const float* bias, float* y) {
   for (int g = 0; g < t.groups; ++g) {
+    const float* group_bias = bias ? bias + std::ptrdiff_t{g} * t.out_channels : nullptr;
     const float *group_x = x + g * t.in_channels * t.x_channel, *group_w = w + g * t.w_group;
     float* group_y = y + g * t.out_channels * t.y_channel;
     for (int s = 0; s < t.row_spans; ++s) {
@@ -145,7 +148,7 @@ void correlate_columns(const Correlation& t, const float* x, const float* w, flo
         float* y_band = group_y + (rows.out + std::ptrdiff_t{first} * rows.out_step) * t.y_row;
         const int outs = smaller(t.band_rows, end - first);
         for (int column = 0; column < t.y_row; column += kTile) {
-          correlate_columns_of(t, rows, outs, column, x_band, group_w, y_band);
+          correlate_columns_of(t, rows, outs, column, x_band, group_w, group_bias, y_band);
         }
       }
     }

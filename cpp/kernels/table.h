@@ -107,8 +107,8 @@ struct Kernels {
   void (*slide_average)(const SlidingPlane&, float divisor, const float* x, float* y);
   // With channels in the lanes; y comes holding the bias.
   void (*correlate_channels)(const Correlation&, const float* x, const float* w, float* y);
-  // With columns in the lanes, for chains that are not cut; y (O, OH, OW) comes holding the bias.
-  void (*correlate_columns)(const Correlation&, const float* x, const float* w, float* y);
+  // With columns in the lanes, for chains that are not cut; y (O, OH, OW).
+  void (*correlate_columns)(const Correlation&, const float* x, const float* w, const float* bias, float* y);
   // sums: room for kGradientBlock (C KH KW + 1) 16 floats; db may be null.
   void (*weight_gradient)(const WeightGradient&, const float* dy, const float* x, float* sums, float* dw, float* db);
   // With channels in the lanes, for one image: out_channels counts vectors of 16 output channels, x (C, H, W) and

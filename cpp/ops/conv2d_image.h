@@ -21,12 +21,12 @@ class ImagePass {
   double filled() const { return filled_; }  // share of the lanes that do useful work, columns less what they cost
   std::int64_t weights() const { return correlation_.groups * correlation_.w_group; }  // packed, in floats
   std::int64_t scratch() const;                                                        // floats for a band of one image
-  std::int64_t bands() const { return ceil_div(to_.height, correlation_.band_rows); }
+  std::int64_t bands() const { return ceil_div(height_, correlation_.band_rows); }
 
   // From (O, C, KH, KW), all at once.
   void pack(const float* w, float* packed) const;
 
-  // Images to run together: one, or a few that share each piece of weights too many for a core's L2 cache.
+  // Images to run together: one, or a few.
   std::int64_t together() const { return together_; }
 
   // One band of the output of some images: x (N, C, H, W), w packed, bias (O) or null, y (N, O, OH, OW), `scratch` with
@@ -36,16 +36,19 @@ class ImagePass {
 
  private:
   std::int64_t vectors() const { return std::int64_t{correlation_.groups} * correlation_.out_channels; }
+  void choose_lanes();
   void plan_channels();
   void plan_columns();
   void run_channels(Correlation c, std::int64_t images, const float* x, const float* w, const float* bias,
                     float* scratch, float* y) const;
-  void run_columns(Correlation c, const float* x, const float* w, const float* bias, float* y) const;
+  void run_columns(Correlation c, const float* x, const float* w, const float* bias, float* scratch, float* y) const;
 
   Conv2d op_;
   Direction direction_;
   Image from_, to_;
+  std::int64_t height_ = 0, width_ = 0;  // rows of the output and their width: as the pass sees them
   std::int64_t together_ = 1;
+  std::int64_t gathered_rows_ = 0;  // with columns in the lanes: so many rows of all planes are copied side by side
   const Kernels* kernels_;
   Lanes lanes_ = Lanes::Channels;
   double filled_ = 1;
