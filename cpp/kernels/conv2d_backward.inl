@@ -22,7 +22,11 @@ template <int M, int R, int K>
 void gradient_block(const GradientBlock& b) {
   const std::ptrdiff_t dy_channel = b.dy_channel, x_column = b.x_column, sums_channel = b.sums_channel;
   std::ptrdiff_t offset[R];
-  CONVLET_UNROLL for (int r = 0; r < R; ++r) offset[r] = b.taps[r].b + (K - 1) * kTile;
+  float* sums[R];
+  CONVLET_UNROLL for (int r = 0; r < R; ++r) {
+    offset[r] = b.taps[r].b + (K - 1) * kTile;
+    sums[r] = b.sums + b.taps[r].a;
+  }
   for (int lane = 0; lane < kTile; lane += Vec::lanes) {
     Vec sum[M][R][K];
     CONVLET_UNROLL for (int i = 0; i < M * R * K; ++i) sum[i / (R * K)][i / K % R][i % K] = set(0.0f);
@@ -49,8 +53,8 @@ void gradient_block(const GradientBlock& b) {
       }
     }
     CONVLET_UNROLL for (int i = 0; i < M * R * K; ++i) {
-      float* sums = b.sums + i / (R * K) * sums_channel + b.taps[i / K % R].a + i % K * kTile + lane;
-      store(sums, load(sums) + sum[i / (R * K)][i / K % R][i % K]);
+      float* own = sums[i / K % R] + i / (R * K) * sums_channel + i % K * kTile + lane;
+      store(own, load(own) + sum[i / (R * K)][i / K % R][i % K]);
     }
   }
 }

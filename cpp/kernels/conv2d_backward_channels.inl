@@ -19,7 +19,11 @@ template <int M, int P>
 void channel_gradient_block(const ChannelGradientBlock& b) {
   const std::ptrdiff_t dy_vector = b.dy_vector, x_column = b.x_column, sums_vector = b.sums_vector;
   std::ptrdiff_t offset[M];
-  CONVLET_UNROLL for (int m = 0; m < M; ++m) offset[m] = b.taps[m].b;
+  float* sums[M];
+  CONVLET_UNROLL for (int m = 0; m < M; ++m) {
+    offset[m] = b.taps[m].b;
+    sums[m] = b.sums + b.taps[m].a;
+  }
   for (int lane = 0; lane < kTile; lane += Vec::lanes) {
     Vec sum[M][P];
     CONVLET_UNROLL for (int i = 0; i < M * P; ++i) sum[i / P][i % P] = set(0.0f);
@@ -39,8 +43,8 @@ void channel_gradient_block(const ChannelGradientBlock& b) {
       }
     }
     CONVLET_UNROLL for (int i = 0; i < M * P; ++i) {
-      float* sums = b.sums + b.taps[i / P].a + i % P * sums_vector + lane;
-      store(sums, load(sums) + sum[i / P][i % P]);
+      float* own = sums[i / P] + i % P * sums_vector + lane;
+      store(own, load(own) + sum[i / P][i % P]);
     }
   }
 }
