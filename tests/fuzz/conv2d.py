@@ -14,10 +14,10 @@ from fuzz.problem import Arrays, Expected, Kind, Problem
 from fuzz.values import batch_of, choice, numbers, pair
 
 COMMON = ["small"] * 9 + ["rows"] * 4 + ["channels"] * 5
-FAMILIES = [*COMMON, "depthwise", "gradient", "image", "bands", "busy", "long"]
-"""Rows fill the lanes with columns, channels with output channels; a weight gradient has blocks of its own;
-images are cut into bands of rows; busy ones are shared among threads; long ones have chains of more than 8192
-taps."""
+FAMILIES = [*COMMON, "pixels", "depthwise", "gradient", "image", "bands", "busy", "long"]
+"""Rows fill the lanes with columns, channels with output channels, 1x1 kernels with pixels; a weight gradient
+has blocks of its own; images are cut into bands of rows; busy ones are shared among threads; long ones have
+chains of more than 8192 taps."""
 
 
 def draw(rng: np.random.Generator, kind: Kind) -> Problem:
@@ -82,6 +82,14 @@ def _drawn(rng: np.random.Generator) -> tuple[Conv2d, int]:
     elif family == "channels":
         channels, outputs = int(rng.integers(1, 20)), int(rng.integers(12, 40))
         groups, more = choice(rng, [1, 1, 1, 2]), pair(rng, 0, 5)
+    elif family == "pixels":
+        kernel, stride, padding, more = (
+            (1, 1),
+            (1, 1),
+            (0, 0, 0, 0),
+            (int(rng.integers(0, 9)), int(rng.integers(0, 40))),
+        )
+        channels, outputs = pair(rng, 64, 70) if rng.integers(2) else pair(rng, 1, 20)
     elif family == "depthwise":
         groups, channels = int(rng.integers(2, 35)), 1
     elif family == "gradient":
