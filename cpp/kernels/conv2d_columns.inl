@@ -2,9 +2,9 @@
 //
 //   y[o][oh][ow] = bias[o] + sum over c, kh, kw of w[o][c][kh][kw] x[c][oh + kh][ow + kw]
 //
-// x (C, H, W), w in blocks of M output channels (O/M, C, KH, KW, M), y (O, OH, OW). For few channels, so that no chain
-// is cut, and a stride of 1 across; the chains are those of conv2d.inl. Lanes whose tap lies in the padding leave it
-// out by a mask, as do lanes beyond the end of a row; vectors without either go through the block kernels.
+// x (C, H, W), w in blocks of M output channels (O/M, C, KH, KW, M), y (O, OH, OW). For chains that are not cut, those
+// of conv2d.inl, and a stride of 1 across. Lanes whose tap lies in the padding leave it out by a mask, as do lanes
+// beyond the end of a row; vectors without either go through the block kernels.
 
 struct MaskedBlock {
   Block block;

@@ -162,10 +162,10 @@ void correlate(const CellCorrelation& t, const std::uint16_t* x, const std::uint
   release_tiles();
 }
 
-// What a weight gradient reads: x as (C, rows, columns, 16 images), dy as (chunk of 16 outputs, OH, OW / 2, 16 pairs of
-// images at two positions, 16 outputs), both of bf16.
 constexpr std::ptrdiff_t kSlopeTile = std::ptrdiff_t{kTileRows} * kCell;
 
+// What a weight gradient reads: x as (C, rows, columns, 16 images), dy as (chunk of 16 outputs, OH, OW / 2, 16 pairs of
+// images at two positions, 16 outputs), both of bf16.
 struct GradientRoom {
   std::ptrdiff_t rows, columns, pairs_of_columns;
   std::ptrdiff_t pixels, slopes;  // values of x, up to a cache line, and of dy

@@ -18,7 +18,7 @@ class ImagePass {
  public:
   ImagePass(const Conv2d& op, Direction direction, const Kernels& kernels);
 
-  double filled() const { return filled_; }  // share of the lanes that do useful work, columns less what they cost
+  double filled() const { return filled_; }  // share of the lanes that do useful work, at least that of channels
   std::int64_t weights() const { return correlation_.groups * correlation_.w_group; }  // packed, in floats
   std::int64_t scratch() const;                                                        // floats for a band of one image
   std::int64_t bands() const { return ceil_div(height_, correlation_.band_rows); }

@@ -109,13 +109,21 @@ def test_a_net_answers_while_it_is_being_trained() -> None:
     assert_same_bits(again(x), before)
 
 
-def test_weights_that_are_read_while_others_load_them_are_of_one_state() -> None:
+@pytest.mark.parametrize("way", ["load_state_dict", "initialize"])
+def test_weights_that_are_read_while_others_load_or_draw_them_are_of_one_state(way: str) -> None:
     net, (x, _) = LENET.make(), LENET.data(20)
-    states = [LENET.make(seed).state_dict() for seed in range(2)]
+    states: list[dict[str, NDArray[np.float32]]] = []
     expected: list[NDArray[np.float32]] = []
-    for state in states:
-        net.load_state_dict(state)
+    for seed in range(2):
+        states.append(net.initialize(seed=seed).state_dict())
         expected.append(net(x))
+
+    def write(which: int) -> None:
+        if way == "initialize":
+            net.initialize(seed=which)
+        else:
+            net.load_state_dict(states[which])
+
     whole = {tuple(array.tobytes() for array in state.values()) for state in states}
     stop = threading.Event()
 
@@ -130,7 +138,7 @@ def test_weights_that_are_read_while_others_load_them_are_of_one_state() -> None
         readers = [pool.submit(read) for _ in range(3)]
         try:
             for turn in range(200):
-                net.load_state_dict(states[turn % 2])
+                write(turn % 2)
                 assert_same_bits(net(x), expected[turn % 2])
         finally:
             stop.set()

@@ -104,16 +104,17 @@ class Layer(ABC):
             ValueError: an unknown scheme, or a negative seed.
         """
         rng = generator("initialize", seed)
-        for op in self.ops().values():
-            if isinstance(op, Weighted):
-                initialize(scheme, rng, op.weight, op.bias)
+        with parameters_lock():
+            for op in self.ops().values():
+                if isinstance(op, Weighted):
+                    initialize(scheme, rng, op.weight, op.bias)
         return self
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of the parameters and buffers by name, which later training leaves alone.
 
-        While another thread calls :meth:`load_state_dict` they are all from before it or all from after it;
-        while another thread trains they may be of several steps.
+        While another thread calls :meth:`load_state_dict` or :meth:`initialize` they are all from before it
+        or all from after it; while another thread trains they may be of several steps.
         """
         with parameters_lock():
             return {name: array.copy() for name, array in self._state().items()}

@@ -29,7 +29,7 @@ _trained: set[int] = set()  # the ids of the slots that are being trained
 
 
 def parameters_lock() -> threading.RLock:
-    """Held by whoever draws, moves, copies out or overwrites parameters.
+    """Held by whoever draws, moves, copies out or loads all parameters of a layer or net.
 
     So two threads that use a new net at once do not both draw its weights, and what is copied out while
     another thread loads is the old state or the new one.
