@@ -98,7 +98,7 @@ void Sliding::Worker::convolve(const Stage& stage, const SlidingPlane& whole, fl
   const std::int64_t inputs = whole.in_channels / layer.groups, outputs = whole.out_channels / layer.groups;
   const std::int64_t area = layer.kernel.height * layer.kernel.width;
   const std::int64_t positions =
-      std::max(1, k.accumulators / static_cast<std::int32_t>(std::min<std::int64_t>(stage.block, outputs)));
+      block_width(k.registers, static_cast<int>(std::min<std::int64_t>(stage.block, outputs)));
   SlidingPlane plane = whole;
   plane.out_channels = static_cast<std::int32_t>(outputs);
   for (std::int64_t g = 0; g < layer.groups; ++g) {

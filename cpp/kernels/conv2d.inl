@@ -183,7 +183,7 @@ void correlate_rectangle(const Correlation& t, const Rectangle& r, const float* 
       });
     } else {  // y holds the sum of the parts before: this one rests elsewhere between its chunks
       for_each_block<L>(t, r, 0, w, nullptr, b, [&](const Block& block, BlockKernel kernel, int m, int p) {
-        float sums[kAccumulators * kTile];
+        float sums[kRegisters * kTile];
         Block own = block;
         own.y = sums;
         own.y_p = kTile;

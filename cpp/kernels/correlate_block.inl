@@ -99,7 +99,7 @@ struct BlockTable {
   BlockKernel at[kMaxBlock + 1][kMaxPositions + 1];
 };
 
-constexpr int max_positions(int m) { return smaller(kMaxPositions, larger(1, kAccumulators / m)); }
+constexpr int max_positions(int m) { return smaller(kMaxPositions, block_width(kRegisters, m)); }
 
 template <int M, int P, int Step, int MaxM>
 constexpr void fill(BlockTable& table) {
@@ -122,7 +122,7 @@ constexpr int kMaxStrided = 8;  // values any step apart, each of which takes an
 
 // Broadcast values of a block of p vectors.
 constexpr int max_values(int p, bool neighbours) {
-  return smaller(neighbours ? kMaxBlock : kMaxStrided, larger(1, kAccumulators / p));
+  return smaller(neighbours ? kMaxBlock : kMaxStrided, block_width(kRegisters, p));
 }
 
 constexpr BlockTable kBlocks = make_blocks<1, kMaxBlock>();

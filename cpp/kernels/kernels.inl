@@ -34,6 +34,7 @@ constexpr Kernels make_kernels(const char* name) {
   Kernels k{};
   k.name = name;
   k.lanes = Vec::lanes;
+  k.registers = kRegisters;
   k.accumulators = kAccumulators;
   k.max_block = kMaxBlock;
   k.max_positions = kMaxPositions;

@@ -94,10 +94,18 @@ struct AdamStep {
   WeightDecay decay;
 };
 
+// The widest block of m rows that so many registers hold: m x p sums, the fewer of its operands, and one through which
+// the others pass.
+constexpr int block_width(int registers, int m) {
+  int p = 1;
+  while (m * (p + 1) + (m < p + 1 ? m : p + 1) + 1 <= registers) ++p;
+  return p;
+}
+
 struct Kernels {
   const char* name;
-  std::int32_t lanes;
-  std::int32_t accumulators;              // of one block: registers less those for operands
+  std::int32_t lanes, registers;
+  std::int32_t accumulators;              // of the peak's round
   std::int32_t max_block, max_positions;  // output channels, positions of a block
 
   void (*correlate)(const Correlation&, const float* x, const float* w, const float* bias, float* y);

@@ -11,7 +11,7 @@ namespace {
 double clocks(int m, int p) { return std::max({m * p / 2.0, (m + p) / 2.0, 4.0}) + p / 4.0; }
 
 int max_positions(const Kernels& kernels, int m) {
-  return std::min(kernels.max_positions, std::max(1, kernels.accumulators / m));
+  return std::min(kernels.max_positions, block_width(kernels.registers, m));
 }
 
 double clocks_of_channels(const Kernels& kernels, int m, const Axis& rows, const Axis& columns) {
@@ -66,7 +66,7 @@ int choose_vectors(const Kernels& kernels, std::int64_t vectors, const Axis& row
   int best = 1;
   double best_clocks = 0;
   for (int p = 1; p <= std::min<std::int64_t>(vectors, kernels.max_positions); ++p) {
-    const int most = std::min(kernels.max_block, std::max(1, kernels.accumulators / p));
+    const int most = std::min(kernels.max_block, block_width(kernels.registers, p));
     double total = 0;
     for (const Span& row : rows.spans) {
       for (const Span& column : columns.spans) {
