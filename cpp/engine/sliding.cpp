@@ -209,7 +209,7 @@ void Sliding::pack(Stage& stage) const {
   op.groups = layer.groups;
   const std::int64_t outputs = layer.channels / layer.groups, taps = layer.kernel.height * layer.kernel.width;
   const Span line{0, 1, static_cast<std::int32_t>(piece_rows_), 0, 1, 1, 0}, point{0, 1, 1, 0, 1, 1, 0};
-  stage.block = choose_block(*kernels_, outputs, {{line}, 1, 1}, {{point}, 1, 1});
+  stage.block = choose_block(*kernels_, outputs, {{line}, 1, 1}, {{point}, 1, 1}).size;
   stage.w_channel = taps * stage.block;
   stage.w_block = op.channels_of_group() * stage.w_channel;
   stage.w_group = ceil_div(outputs, stage.block) * stage.w_block;

@@ -63,25 +63,26 @@ ImagePass::ImagePass(const Conv2d& op, Direction direction, const Kernels& kerne
 // pixel a row is as long as the plane. Outputs of channels go through scratch memory to their planes, which takes as
 // long as some 36 taps (3 to 32 channels of 32x32, 3x3: with columns 1.6 times as fast).
 void ImagePass::choose_lanes() {
-  constexpr double kWayOfOutputs = 36, kMasks = 0.8;
+  constexpr double kWayOfOutputs = 36;
   const Correlation& c = correlation_;
   const auto taps = std::int64_t{c.in_channels} * c.kernel_height * c.kernel_width;
-  filled_ = filled_lanes(to_.channels / op_.groups);
   if (op_.stride.width != 1 || taps > kChain) return;
-  const double channels = filled_ * static_cast<double>(taps) / (static_cast<double>(taps) + kWayOfOutputs);
+  const double channels = filled_lanes(to_.channels / op_.groups) * static_cast<double>(taps) /
+                          (static_cast<double>(taps) + kWayOfOutputs);
   const std::int64_t row = sees_one_pixel(op_) ? to_.plane() : to_.width;
-  const bool masked = !sees_one_pixel(op_) || row % kTile != 0;
-  const double columns = (masked ? kMasks : 1.0) * filled_lanes(row);
-  if (columns <= channels) return;
-  lanes_ = Lanes::Columns;
-  filled_ = std::max(filled_, columns);
+  if (speed_of_masks() * filled_lanes(row) > channels) lanes_ = Lanes::Columns;
 }
+
+double ImagePass::speed_of_masks() const { return sees_one_pixel(op_) && to_.plane() % kTile == 0 ? 1.0 : 0.8; }
 
 void ImagePass::plan_channels() {
   constexpr std::int64_t kBandBytes = 128 << 10, kWeightBytes = 24 << 10;
   Correlation& c = correlation_;
   c.out_channels = static_cast<std::int32_t>(ceil_div(to_.channels / op_.groups, kTile));
-  c.block = choose_vectors(*kernels_, c.out_channels, rows_, columns_);
+  const Blocks blocks = choose_vectors(*kernels_, c.out_channels, rows_, columns_);
+  c.block = blocks.size;
+  constexpr double kOut = 18;  // clocks of a vector of outputs on its way to the planes
+  clocks_ = c.groups * c.in_channels * blocks.clocks + kOut * static_cast<double>(vectors() * to_.plane());
   c.chunk_taps = static_cast<std::int32_t>(kWeightBytes / (c.block * kTile * kFloat));
   c.y_row = width_ * kTile;
   c.w_tap = kTile;
@@ -107,7 +108,10 @@ void ImagePass::plan_columns() {
   constexpr Span kPoint{0, 1, 1, 0, 1, 1, 0};
   Correlation& c = correlation_;
   c.out_channels = static_cast<std::int32_t>(to_.channels / op_.groups);
-  c.block = std::min(8, choose_block(*kernels_, c.out_channels, rows_, Axis{{kPoint}, 1, 1}));
+  const Blocks blocks = choose_block(*kernels_, c.out_channels, rows_, Axis{{kPoint}, 1, 1});
+  c.block = std::min(8, blocks.size);
+  clocks_ = c.groups * c.in_channels * blocks.clocks * c.kernel_width * static_cast<double>(ceil_div(width_, kTile)) /
+            speed_of_masks();
   c.chunk_taps = 512;
   c.y_channel = to_.plane();
   c.y_row = width_;

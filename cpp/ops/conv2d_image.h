@@ -18,7 +18,7 @@ class ImagePass {
  public:
   ImagePass(const Conv2d& op, Direction direction, const Kernels& kernels);
 
-  double filled() const { return filled_; }  // share of the lanes that do useful work, at least that of channels
+  double clocks() const { return clocks_; }  // of an image, by the model of blocking.h
   std::int64_t weights() const { return correlation_.groups * correlation_.w_group; }  // packed, in floats
   std::int64_t scratch() const;                                                        // floats for a band of one image
   std::int64_t bands() const { return ceil_div(height_, correlation_.band_rows); }
@@ -37,6 +37,7 @@ class ImagePass {
  private:
   std::int64_t vectors() const { return std::int64_t{correlation_.groups} * correlation_.out_channels; }
   void choose_lanes();
+  double speed_of_masks() const;  // of columns in the lanes: 1 without any
   void plan_channels();
   void plan_columns();
   void run_channels(Correlation c, std::int64_t images, const float* x, const float* w, const float* bias,
@@ -51,7 +52,7 @@ class ImagePass {
   std::int64_t gathered_rows_ = 0;  // with columns in the lanes: so many rows of all planes are copied side by side
   const Kernels* kernels_;
   Lanes lanes_ = Lanes::Channels;
-  double filled_ = 1;
+  double clocks_ = 0;
   Axis rows_, columns_;
   Correlation correlation_{};
 };

@@ -20,7 +20,7 @@ Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kern
   const std::int32_t group_in = narrow(op.channels_of_group()), group_out = narrow(op.out_channels / op.groups);
   const std::int64_t taps = op.kernel.height * op.kernel.width;
   const auto correlation = [&](const Image& from, const Image& to, std::int32_t channels_from, std::int32_t channels_to,
-                               const Axis& rows, const Axis& columns, std::int64_t row_step) {
+                               const Axis& rows, const Axis& columns, std::int64_t row_step, double& clocks) {
     Correlation c{};
     c.groups = narrow(op.groups);
     c.in_channels = channels_from;
@@ -38,7 +38,9 @@ Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kern
     c.row_per_tap = rows.in_per_tap;
     c.column_per_out = columns.in_per_out;
     c.column_per_tap = columns.in_per_tap;
-    c.block = choose_block(kernels, channels_to, rows, columns);
+    const Blocks blocks = choose_block(kernels, channels_to, rows, columns);
+    c.block = blocks.size;
+    clocks = blocks.clocks;
     cut_chains(op, c);
     c.chunk_taps = 512;
     c.row_end = narrow(to.height);
@@ -49,8 +51,8 @@ Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kern
     c.w_group = ceil_div(channels_to, c.block) * c.w_block;
     return c;
   };
-  forward_ = correlation(in, out, group_in, group_out, rows_, columns_, op.stride.height);
-  backward_ = correlation(out, in, group_out, group_in, back_rows_, back_columns_, 1);
+  forward_ = correlation(in, out, group_in, group_out, rows_, columns_, op.stride.height, forward_clocks_);
+  backward_ = correlation(out, in, group_out, group_in, back_rows_, back_columns_, 1, backward_clocks_);
 
   gradient_.groups = narrow(op.groups);
   gradient_.in_channels = group_in;
@@ -67,6 +69,12 @@ Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kern
   gradient_.row_dilation = narrow(op.dilation.height);
   gradient_.column_stride = narrow(op.stride.width);
   gradient_.column_dilation = narrow(op.dilation.width);
+}
+
+double Conv2dTile::clocks(const Correlation& c, double of_channel, const Image& from, const Image& to) {
+  constexpr double kIn = 12, kOut = 10;  // of 16 values
+  return c.groups * c.in_channels * of_channel + kIn * static_cast<double>(from.size()) +
+         kOut * static_cast<double>(to.size());
 }
 
 void Conv2dTile::pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const {

@@ -12,6 +12,10 @@ class Conv2dTile {
   Conv2dTile(const Conv2d& op, const Kernels& kernels);
 
   const Conv2d& op() const { return op_; }
+  // What a pass takes by the model of blocking.h, with the way of its operands in and out.
+  double forward_clocks() const { return clocks(forward_, forward_clocks_, op_.in, op_.out()); }
+  double backward_clocks() const { return clocks(backward_, backward_clocks_, op_.out(), op_.in); }
+
   int forward_block() const { return forward_.block; }
   int backward_block() const { return backward_.block; }
 
@@ -31,10 +35,13 @@ class Conv2dTile {
   void weight_gradient(int images, const float* dy, const float* x, float* sums, float* dw, float* db) const;
 
  private:
+  static double clocks(const Correlation& c, double of_channel, const Image& from, const Image& to);
+
   Conv2d op_;
   const Kernels* kernels_;
   Axis rows_, columns_, back_rows_, back_columns_;
   Correlation forward_{}, backward_{};
+  double forward_clocks_ = 0, backward_clocks_ = 0;  // of an input channel
   WeightGradient gradient_{};
 };
 

@@ -17,7 +17,7 @@ LinearTile::LinearTile(const Linear& op, const Kernels& kernels) : op_(op), kern
     c.x_channel = c.x_row = c.x_column = c.y_channel = c.y_row = kTile;
     c.row_spans = c.column_spans = 1;
     c.row_per_out = c.row_per_tap = c.column_per_out = c.column_per_tap = 1;
-    c.block = choose_block(kernels, to, point, point);
+    c.block = choose_block(kernels, to, point, point).size;
     c.chain_channels = kChain;
     c.chain_rows = c.chain_columns = 1;
     c.chunk_taps = 512;
