@@ -67,8 +67,8 @@ void ImagePass::choose_lanes() {
   const Correlation& c = correlation_;
   const auto taps = std::int64_t{c.in_channels} * c.kernel_height * c.kernel_width;
   if (op_.stride.width != 1 || taps > kChain) return;
-  const double channels = filled_lanes(to_.channels / op_.groups) * static_cast<double>(taps) /
-                          (static_cast<double>(taps) + kWayOfOutputs);
+  const double channels =
+      filled_lanes(to_.channels / op_.groups) * static_cast<double>(taps) / (static_cast<double>(taps) + kWayOfOutputs);
   const std::int64_t row = sees_one_pixel(op_) ? to_.plane() : to_.width;
   if (speed_of_masks() * filled_lanes(row) > channels) lanes_ = Lanes::Columns;
 }
@@ -110,8 +110,11 @@ void ImagePass::plan_columns() {
   c.out_channels = static_cast<std::int32_t>(to_.channels / op_.groups);
   const Blocks blocks = choose_block(*kernels_, c.out_channels, rows_, Axis{{kPoint}, 1, 1});
   c.block = std::min(8, blocks.size);
-  clocks_ = c.groups * c.in_channels * blocks.clocks * c.kernel_width * static_cast<double>(ceil_div(width_, kTile)) /
-            speed_of_masks();
+  constexpr double kOut = 7;  // clocks of a vector of outputs besides its taps
+  const double vectors = static_cast<double>(ceil_div(width_, kTile));  // of a row
+  clocks_ = c.groups * vectors *
+            (c.in_channels * c.kernel_width * blocks.clocks / speed_of_masks() +
+             kOut * c.out_channels * static_cast<double>(height_));
   c.chunk_taps = 512;
   c.y_channel = to_.plane();
   c.y_row = width_;

@@ -40,7 +40,7 @@ Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kern
     c.column_per_tap = columns.in_per_tap;
     const Blocks blocks = choose_block(kernels, channels_to, rows, columns);
     c.block = blocks.size;
-    clocks = blocks.clocks;
+    clocks = c.groups * c.in_channels * blocks.clocks;
     cut_chains(op, c);
     c.chunk_taps = 512;
     c.row_end = narrow(to.height);
@@ -69,12 +69,6 @@ Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kern
   gradient_.row_dilation = narrow(op.dilation.height);
   gradient_.column_stride = narrow(op.stride.width);
   gradient_.column_dilation = narrow(op.dilation.width);
-}
-
-double Conv2dTile::clocks(const Correlation& c, double of_channel, const Image& from, const Image& to) {
-  constexpr double kIn = 12, kOut = 10;  // of 16 values
-  return c.groups * c.in_channels * of_channel + kIn * static_cast<double>(from.size()) +
-         kOut * static_cast<double>(to.size());
 }
 
 void Conv2dTile::pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const {
