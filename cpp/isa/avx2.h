@@ -41,6 +41,7 @@ CONVLET_INLINE Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
 CONVLET_INLINE Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
 CONVLET_INLINE Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
 CONVLET_INLINE Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }  // b where either is NaN
+CONVLET_INLINE Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }
 CONVLET_INLINE Vec minus_magnitude(Vec a) { return {_mm256_or_ps(_mm256_set1_ps(-0.0f), a.v)}; }
 CONVLET_INLINE Vec magnitude(Vec a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
 CONVLET_INLINE Vec with_sign(Vec a, Vec s) {  // a >= 0

@@ -45,6 +45,7 @@ CONVLET_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
 CONVLET_INLINE Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
 CONVLET_INLINE Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
 CONVLET_INLINE Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }  // b where either is NaN
+CONVLET_INLINE Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
 CONVLET_INLINE Vec minus_magnitude(Vec a) { return {_mm512_or_ps(_mm512_set1_ps(-0.0f), a.v)}; }
 CONVLET_INLINE Vec magnitude(Vec a) { return {_mm512_andnot_ps(_mm512_set1_ps(-0.0f), a.v)}; }
 CONVLET_INLINE Vec with_sign(Vec a, Vec s) {  // a >= 0

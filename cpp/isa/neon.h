@@ -86,6 +86,7 @@ CONVLET_INLINE void store_where(Mask m, float* p, Vec a) {
 CONVLET_INLINE Vec fma_where(Mask m, Vec a, Vec b, Vec c) { return select(m, fma(a, b, c), c); }
 
 CONVLET_INLINE Vec max(Vec a, Vec b) { return select({vcgtq_f32(a.v, b.v)}, a, b); }  // b where either is NaN
+CONVLET_INLINE Vec min(Vec a, Vec b) { return select({vcltq_f32(a.v, b.v)}, a, b); }
 
 CONVLET_INLINE void transpose(Vec (&r)[4]) {
   const float32x4x2_t a = vtrnq_f32(r[0].v, r[1].v), b = vtrnq_f32(r[2].v, r[3].v);

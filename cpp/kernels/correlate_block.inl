@@ -45,6 +45,8 @@ CONVLET_INLINE void end_block(const Block& b, int lane, Vec (&sum)[M][P]) {
   }
 }
 
+constexpr std::ptrdiff_t kAhead = 12;  // channels from which long columns of broadcast values are fetched ahead
+
 // Step: from one broadcast value to the next, where it is known; 0: a_step says it.
 template <int M, int P, int Step>
 void correlate_block(const Block& b) {
@@ -55,13 +57,14 @@ void correlate_block(const Block& b) {
     const std::ptrdiff_t a_step = Step ? Step : b.a_step, b_step = b.b_step;
     const std::ptrdiff_t a_channel = b.a_channel, v_channel = b.b_channel, tap_count = b.tap_count;
     const Tap *tap = b.taps, *const end = tap + tap_count;
+    [[maybe_unused]] const std::ptrdiff_t ahead = kAhead * a_channel;
     for (std::ptrdiff_t rest = tap_count * b.channels; rest > 0; --rest) {
       const float *broadcast = a + tap->a, *vectors = v + tap->b;
       keep(broadcast);
       keep(vectors);
       if constexpr (P == 1 && M >= 12) {
-        __builtin_prefetch(broadcast + 512);
-        if constexpr (M > 16) __builtin_prefetch(broadcast + 512 + 16);
+        __builtin_prefetch(broadcast + ahead);
+        if constexpr (M > 16) __builtin_prefetch(broadcast + ahead + 16);
       }
       if (++tap == end) {
         tap = b.taps;

@@ -68,6 +68,7 @@ constexpr Kernels make_kernels(const char* name) {
   k.pack_bytes = pack_bytes;
   k.scale_bytes = scale_bytes;
   k.pack_floats = pack_floats;
+  k.pack_rows = pack_rows;
   k.unpack = unpack;
   k.turn = turn;
   k.repeat = repeat;

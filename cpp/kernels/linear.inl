@@ -64,6 +64,7 @@ void linear_row(const float* x, const float* w, const float* bias, std::ptrdiff_
 
 constexpr int kOuterInputs = kAccumulators >= 24 ? 4 : 3;  // vectors of a block
 constexpr int kOuterOutputs = kAccumulators / kOuterInputs;
+constexpr std::ptrdiff_t kImagesAhead = 16;  // whose inputs are fetched: another thread may have written them
 
 struct OuterBlock {
   const float *dy, *x;  // dy at the first output, x at the first input
@@ -83,7 +84,10 @@ void outer_block(const OuterBlock& b) {
     const int images = static_cast<int>(b.images - first < kTile ? b.images - first : kTile);
     for (int n = 0; n < images; ++n, x += b.x_image) {
       Vec input[P];
-      CONVLET_UNROLL for (int p = 0; p < P; ++p) input[p] = load(x + p * Vec::lanes);
+      CONVLET_UNROLL for (int p = 0; p < P; ++p) {
+        __builtin_prefetch(x + kImagesAhead * b.x_image + p * Vec::lanes);
+        input[p] = load(x + p * Vec::lanes);
+      }
       CONVLET_UNROLL for (int m = 0; m < M; ++m) {
         const Vec slope = set(dy[m * kTile + n]);
         CONVLET_UNROLL for (int p = 0; p < P; ++p) sum[m][p] = fma(slope, input[p], sum[m][p]);

@@ -59,18 +59,18 @@ void scale_bytes(const std::uint8_t* image, std::ptrdiff_t size, float* scaled) 
   store_first(scaled + i, unit_interval(load_bytes(last)), size - i);
 }
 
-// As pack_floats of 16 rows of a matrix, `row` floats apart.
-void pack_rows(const float* first, std::ptrdiff_t row, std::ptrdiff_t size, float* tile) {
+// As pack_floats of 16 rows of a matrix, `row` floats apart, into a tile whose own rows are `tile_row` floats apart.
+void pack_rows(const float* first, std::ptrdiff_t row, std::ptrdiff_t size, std::ptrdiff_t tile_row, float* tile) {
   std::ptrdiff_t i = 0;
   for (; i + 4 <= size; i += 4) {
     for (int lane = 0; lane < kTile; lane += Vec::lanes) {
       Vec columns[4];
       load_columns(first + lane * row + i, row, columns);
-      CONVLET_UNROLL for (int k = 0; k < 4; ++k) store(tile + (i + k) * kTile + lane, columns[k]);
+      CONVLET_UNROLL for (int k = 0; k < 4; ++k) store(tile + (i + k) * tile_row + lane, columns[k]);
     }
   }
   for (; i < size; ++i) {
-    for (int lane = 0; lane < kTile; ++lane) tile[i * kTile + lane] = first[lane * row + i];
+    for (int lane = 0; lane < kTile; ++lane) tile[i * tile_row + lane] = first[lane * row + i];
   }
 }
 
@@ -79,7 +79,7 @@ void pack_floats(const float* const* images, std::ptrdiff_t size, float* tile) {
   bool matrix = true;                        // every image there, at equal distances
   for (int n = 1; n < kTile; ++n) matrix = matrix && images[n] && images[n] - images[n - 1] == images[1] - images[0];
   if (images[0] && matrix && (images[1] - images[0]) % kSameSet != 0)
-    return pack_rows(images[0], images[1] - images[0], size, tile);
+    return pack_rows(images[0], images[1] - images[0], size, kTile, tile);
   pack(size, values_to_line(images), tile, [&](int n, std::ptrdiff_t i, int rest) {
     if (!images[n]) return set(0.0f);
     return rest == Vec::lanes ? load(images[n] + i) : load_first(images[n] + i, rest);

@@ -163,6 +163,8 @@ struct Kernels {
   void (*pack_bytes)(const std::uint8_t* const* images, std::ptrdiff_t size, float* tile);  // times 1/255, exactly
   void (*scale_bytes)(const std::uint8_t* image, std::ptrdiff_t size, float* scaled);       // times 1/255, exactly
   void (*pack_floats)(const float* const* images, std::ptrdiff_t size, float* tile);
+  // 16 rows of a matrix, `row` floats apart, as the lanes of a tile whose own rows are `tile_row` floats apart.
+  void (*pack_rows)(const float* first, std::ptrdiff_t row, std::ptrdiff_t size, std::ptrdiff_t tile_row, float* tile);
   void (*unpack)(const float* tile, std::ptrdiff_t size, float* const* images);
   // One channel, turned and shifted, from (height + 4, width + 4) with two zeros around it.
   void (*turn)(const Transform&, std::int32_t height, std::int32_t width, const float* padded, float* y);

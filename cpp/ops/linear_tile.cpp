@@ -32,13 +32,24 @@ LinearTile::LinearTile(const Linear& op, const Kernels& kernels) : op_(op), kern
   backward_.w_block = backward_.block;
 }
 
-// (O, I) -> for each block of outputs: (I, block)
+// (O, I) -> for each block of outputs: (I, block). 16 outputs at a time, the last of a block with some before them.
 void LinearTile::pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const {
-  const std::int64_t block = forward_.block;
-  for (std::int64_t o = o0; o < o1; ++o) {
+  const std::int64_t block = forward_.block, inputs = op_.inputs;
+  for (std::int64_t o = o0, last = 0; o < o1; o = last) {
+    last = std::min(o1, (o / block + 1) * block);
     float* to = packed + o / block * forward_.w_block + o % block;
-    const float* from = w + o * op_.inputs;
-    for (std::int64_t i = 0; i < op_.inputs; ++i) to[i * block] = from[i];
+    const float* from = w + o * inputs;
+    const std::int64_t rows = last - o;
+    if (rows >= kTile) {
+      for (std::int64_t row = 0; row < rows; row += kTile) {
+        const std::int64_t first = std::min(row, rows - kTile);
+        kernels_->pack_rows(from + first * inputs, inputs, inputs, block, to + first);
+      }
+    } else {
+      for (std::int64_t row = 0; row < rows; ++row) {
+        for (std::int64_t i = 0; i < inputs; ++i) to[i * block + row] = from[row * inputs + i];
+      }
+    }
   }
 }
 
