@@ -39,14 +39,20 @@ Split split_of(const Conv2d& op, double tile_clocks, double image_clocks, std::i
   return {tiles, std::max<std::int64_t>(0, images - tiles * kTile)};
 }
 
-// Bands of images from `first` on, x -> y, as pieces of work.
+// Bands of images from `first` on, x -> y, as pieces of work; a few images that so many threads cannot share evenly are
+// cut for them.
 class ImagePieces {
  public:
-  ImagePieces(const ImagePass& pass, std::int64_t first, std::int64_t images)
+  ImagePieces(ImagePass& pass, std::int64_t first, std::int64_t images, int threads)
       : pass_(pass),
         first_(first),
         images_(images),
-        together_(std::clamp<std::int64_t>(ceil_div(images, Pool::shared().size()), 1, pass.together())) {}
+        together_(std::clamp<std::int64_t>(ceil_div(images, Pool::shared().size()), 1, pass.together())) {
+    if (images % threads != 0 && images < kFewImages * threads) {
+      pass.share_out(threads);
+      together_ = 1;
+    }
+  }
 
   std::int64_t count() const { return ceil_div(images_, together_) * pass_.bands(); }
 
@@ -67,7 +73,7 @@ class ImagePieces {
 
 void conv2d(const Conv2d& op, std::int64_t images, const float* x, const float* w, const float* bias, float* y) {
   const Kernels& k = kernels();
-  const ImagePass pass(op, Direction::Forward, k);
+  ImagePass pass(op, Direction::Forward, k);
   std::optional<Conv2dTile> tile;
   Split split{0, images};
   if (images >= kFewImages) split = split_of(op, tile.emplace(op, k).forward_clocks(), pass.clocks(), images);
@@ -77,7 +83,7 @@ void conv2d(const Conv2d& op, std::int64_t images, const float* x, const float* 
     tile->pack_forward(w, 0, op.out_channels, tile_weights.reserve(static_cast<std::size_t>(tile->forward_weights())));
   }
   if (split.images) pass.pack(w, image_weights.reserve(static_cast<std::size_t>(pass.weights())));
-  const ImagePieces single(pass, images - split.images, split.images);
+  const ImagePieces single(pass, images - split.images, split.images, threads_for(images * op.multiply_adds()));
   for_each_piece(split.tiles + single.count(), images * op.multiply_adds(), [&](std::int64_t piece) {
     if (piece >= split.tiles) return single.run(piece - split.tiles, in, out, x, image_weights.data(), bias, y);
     float* x_tile = scratch(Scratch::X, in * kTile);
@@ -164,13 +170,13 @@ class BackwardTiles {
 void conv2d_backward(const Conv2d& op, std::int64_t images, const float* dy, const float* x, const float* w, float* dx,
                      float* dw, float* db) {
   const Kernels& k = kernels();
-  const ImagePass pass(op, Direction::Backward, k);
+  ImagePass pass(op, Direction::Backward, k);
   const Conv2dGradient gradient(op, k);
   BackwardTiles tiles(op, pass, images);
   tiles.begin(w);
   Buffer packed;
   if (!tiles.dx()) pass.pack(w, packed.reserve(static_cast<std::size_t>(pass.weights())));
-  const ImagePieces input(pass, 0, images);
+  const ImagePieces input(pass, 0, images, threads_for(2 * images * op.multiply_adds()));
   const std::int64_t gradients = tiles.dw() ? 0 : gradient.pieces(), inputs = tiles.dx() ? 0 : input.count();
   for_each_piece(gradients + inputs + tiles.count(), 2 * images * op.multiply_adds(), [&](std::int64_t piece) {
     if (piece < gradients) return gradient.run(piece, images, dy, x, dw, db);

@@ -131,6 +131,11 @@ void ImagePass::plan_columns() {
   c.band_rows = static_cast<std::int32_t>(std::clamp<std::int64_t>(kBandBytes / row_bytes, 1, height_));
 }
 
+void ImagePass::share_out(int bands) {
+  const auto rows = static_cast<std::int32_t>(ceil_div(std::max<std::int64_t>(1, height_), bands));
+  correlation_.band_rows = std::min(correlation_.band_rows, rows);
+}
+
 std::int64_t ImagePass::scratch() const {
   if (lanes_ == Lanes::Columns) return from_.channels * gathered_rows_ * width_;
   return vectors() * correlation_.band_rows * correlation_.y_row;

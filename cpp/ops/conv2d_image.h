@@ -23,6 +23,9 @@ class ImagePass {
   std::int64_t scratch() const;                                                        // floats for a band of one image
   std::int64_t bands() const { return ceil_div(height_, correlation_.band_rows); }
 
+  // Cuts the output into at least so many bands, as far as it has rows.
+  void share_out(int bands);
+
   // From (O, C, KH, KW), all at once.
   void pack(const float* w, float* packed) const;
 

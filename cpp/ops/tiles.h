@@ -38,13 +38,16 @@ inline void unpack_tile(const Kernels& k, const float* tile, std::int64_t images
   k.unpack(tile, size, lanes);
 }
 
-// f(piece) for pieces of work of so many multiply-adds together, on the pool's threads; small work stays on the
-// calling thread.
+// Threads of the pool for work of so many multiply-adds; small work stays on the calling thread.
+inline int threads_for(std::int64_t cost) {
+  constexpr std::int64_t kWorthAThread = 2000000;  // some 20 us: waking a thread takes up to 50
+  return static_cast<int>(std::clamp<std::int64_t>(cost / kWorthAThread, 1, Pool::shared().size()));
+}
+
+// f(piece) for pieces of work of so many multiply-adds together, on the pool's threads.
 template <class F>
 void for_each_piece(std::int64_t pieces, std::int64_t cost, F&& f) {
-  constexpr std::int64_t kWorthAThread = 2000000;  // some 20 us: waking a thread takes up to 50
-  const std::int64_t threads = std::clamp<std::int64_t>(cost / kWorthAThread, 1, Pool::shared().size());
-  parallel_for(static_cast<int>(threads), pieces, [&](std::int64_t piece, int) {
+  parallel_for(threads_for(cost), pieces, [&](std::int64_t piece, int) {
     f(piece);
     trim_scratch();
   });
