@@ -4,8 +4,8 @@
 //   y[o][p] = bias[o] + sum over c, kh, kw of w[o][c][kh][kw] x[c][p + (kh, kw)]
 //
 // Lanes::Images, for a tile of 16 images: x (C, H, W, 16), w in blocks of M output channels (O/M, C, KH, KW, M),
-// y (O, OH, OW, 16). Lanes::Channels, for one image: x (C, H, W), w (O/16, C, KH, KW, 16), y (O/16, OH, OW, 16), which
-// the bias fills beforehand.
+// bias (O), y (O, OH, OW, 16). Lanes::Channels, for one image: x (C, H, W), w (O/16, C, KH, KW, 16), bias (O/16, 16),
+// y (O/16, OH, OW, 16).
 //
 // Every output is one chain of fused multiply-adds in the order c, kh, kw that starts at the bias; taps in the padding
 // are not in the chain. Chains are cut where the Correlation says, at places that depend on the shape alone; the parts
@@ -138,7 +138,7 @@ CONVLET_INLINE void for_each_block(const Correlation& t, const Rectangle& r, int
     const int most = L == Lanes::Images ? max_positions(outputs) : max_values(outputs, neighbours);
     const int parts = (line.length + most - 1) / most;
     const float* weight = w + c * t.w_channel + o / t.block * t.w_block;
-    b.bias = bias ? bias + o : nullptr;
+    (L == Lanes::Images ? b.bias : b.start) = bias ? bias + o * (L == Lanes::Images ? 1 : kTile) : nullptr;
     b.a_step = line.x_step;
     b.b_step = L == Lanes::Images ? line.x_step : t.w_vector;
     b.y_m = L == Lanes::Images ? t.y_channel : line.y_step;
@@ -162,7 +162,7 @@ CONVLET_INLINE void for_each_block(const Correlation& t, const Rectangle& r, int
 }
 
 template <Lanes L>
-void correlate_rectangle(const Correlation& t, const Rectangle& r, const float* w, const float* bias) {
+void correlate_rectangle(const Correlation& t, const Rectangle& r, Chain chain, const float* w, const float* bias) {
   Tap taps[kTaps];
   Block b{};
   for_each_part(t, [&](const TapRange& part, bool first) {
@@ -171,7 +171,7 @@ void correlate_rectangle(const Correlation& t, const Rectangle& r, const float* 
       if (last && t.after != Activation::None) activate_block(t.after, block, m, p);
     };
     if (first) {
-      b.chain = L == Lanes::Images ? Chain::Begin : Chain::Resume;
+      b.chain = chain;
       for_each_chunk(t, part, std::ptrdiff_t{r.rows->taps} * r.columns->taps, [&](const TapRange& chunk) {
         const bool ends = chunk.c1 == part.c1 && chunk.row1 == part.row1 && chunk.column1 == part.column1;
         take_chunk<L>(t, r, chunk, taps, b);
@@ -214,7 +214,8 @@ CONVLET_INLINE int outputs_before(const Span& span, int end) {
 }
 
 template <Lanes L>
-CONVLET_INLINE void correlate_rows(const Correlation& t, const float* x, const float* w, const float* bias, float* y) {
+CONVLET_INLINE void correlate_rows(const Correlation& t, Chain chain, const float* x, const float* w, const float* bias,
+                                   float* y) {
   for (int s = 0; s < t.row_spans; ++s) {
     const Span& rows = t.rows[s];
     const int end = outputs_before(rows, t.row_end);
@@ -225,7 +226,7 @@ CONVLET_INLINE void correlate_rows(const Correlation& t, const float* x, const f
         const Span& columns = t.columns[k];
         const Rectangle r{&rows, &columns, smaller(t.band_rows, end - first), x + x_row + columns.in * t.x_column,
                           y + y_row + std::ptrdiff_t{columns.out} * kTile};
-        correlate_rectangle<L>(t, r, w, bias);
+        correlate_rectangle<L>(t, r, chain, w, bias);
       }
     }
   }
@@ -233,15 +234,17 @@ CONVLET_INLINE void correlate_rows(const Correlation& t, const float* x, const f
 
 void correlate(const Correlation& t, const float* x, const float* w, const float* bias, float* y) {
   for (int g = 0; g < t.groups; ++g) {
-    correlate_rows<Lanes::Images>(t, x + g * t.in_channels * t.x_channel, w + g * t.w_group,
+    correlate_rows<Lanes::Images>(t, Chain::Begin, x + g * t.in_channels * t.x_channel, w + g * t.w_group,
                                   bias ? bias + std::ptrdiff_t{g} * t.out_channels : nullptr,
                                   y + g * t.out_channels * t.y_channel);
   }
 }
 
-void correlate_channels(const Correlation& t, const float* x, const float* w, float* y) {
+void correlate_channels(const Correlation& t, Chain chain, const float* x, const float* w, const float* bias,
+                        float* y) {
   for (int g = 0; g < t.groups; ++g) {
-    correlate_rows<Lanes::Channels>(t, x + g * t.in_channels * t.x_channel, w + g * t.w_group, nullptr,
+    correlate_rows<Lanes::Channels>(t, chain, x + g * t.in_channels * t.x_channel, w + g * t.w_group,
+                                    bias ? bias + std::ptrdiff_t{g} * t.out_channels * kTile : nullptr,
                                     y + g * t.out_channels * t.y_channel);
   }
 }

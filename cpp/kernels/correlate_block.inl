@@ -13,7 +13,8 @@
 
 struct Block {
   const float *a, *b;  // at offset 0 of the taps
-  const float* bias;   // M values, or null: zeros
+  const float* bias;   // M values that the sums begin with,
+  const float* start;  // or P vectors; null: zeros
   float* y;
   const Tap* taps;  // of a channel
   std::ptrdiff_t tap_count, channels;
@@ -27,6 +28,11 @@ CONVLET_INLINE void begin_block(const Block& b, int lane, Vec (&sum)[M][P]) {
   if (b.chain == Chain::Resume) {
     CONVLET_UNROLL for (int m = 0; m < M; ++m) {
       CONVLET_UNROLL for (int p = 0; p < P; ++p) sum[m][p] = load(b.y + m * b.y_m + p * b.y_p + lane);
+    }
+  } else if (b.start) {
+    CONVLET_UNROLL for (int p = 0; p < P; ++p) {
+      const Vec start = load(b.start + p * kTile + lane);
+      CONVLET_UNROLL for (int m = 0; m < M; ++m) sum[m][p] = start;
     }
   } else {
     CONVLET_UNROLL for (int m = 0; m < M; ++m) {

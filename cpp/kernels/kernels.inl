@@ -71,7 +71,6 @@ constexpr Kernels make_kernels(const char* name) {
   k.pack_rows = pack_rows;
   k.unpack = unpack;
   k.turn = turn;
-  k.repeat = repeat;
   k.add = add;
   k.sgd = sgd;
   k.adam = adam;

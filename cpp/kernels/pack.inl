@@ -106,10 +106,3 @@ void unpack(const float* tile, std::ptrdiff_t size, float* const* images) {
     }
   });
 }
-
-void repeat(const float* lanes, std::ptrdiff_t size, float* tile) {
-  for (int lane = 0; lane < kTile; lane += Vec::lanes) {
-    const Vec value = load(lanes + lane);
-    for (std::ptrdiff_t i = 0; i < size; ++i) store(tile + i * kTile + lane, value);
-  }
-}

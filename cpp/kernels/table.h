@@ -113,8 +113,8 @@ struct Kernels {
   void (*slide)(const SlidingPlane&, Chain, const float* x, const float* w, const float* bias, float* y);
   void (*slide_max)(const SlidingPlane&, const float* x, float* y);
   void (*slide_average)(const SlidingPlane&, float divisor, const float* x, float* y);
-  // With channels in the lanes; y comes holding the bias.
-  void (*correlate_channels)(const Correlation&, const float* x, const float* w, float* y);
+  // With channels in the lanes; bias (O / 16, 16) may be null.
+  void (*correlate_channels)(const Correlation&, Chain, const float* x, const float* w, const float* bias, float* y);
   // With columns in the lanes, for chains that are not cut; y (O, OH, OW).
   void (*correlate_columns)(const Correlation&, const float* x, const float* w, const float* bias, float* y);
   // sums: room for kGradientBlock (C KH KW + 1) 16 floats; db may be null.
@@ -168,7 +168,6 @@ struct Kernels {
   void (*unpack)(const float* tile, std::ptrdiff_t size, float* const* images);
   // One channel, turned and shifted, from (height + 4, width + 4) with two zeros around it.
   void (*turn)(const Transform&, std::int32_t height, std::int32_t width, const float* padded, float* y);
-  void (*repeat)(const float* lanes, std::ptrdiff_t size, float* tile);  // the same 16 lanes everywhere
 
   void (*add)(const float* x, std::ptrdiff_t count, float* sum);  // sum += x
   void (*sgd)(const SgdStep&, const float* gradient, std::ptrdiff_t count, float* parameter, float* buffer);

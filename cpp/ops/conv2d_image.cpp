@@ -138,7 +138,7 @@ void ImagePass::share_out(int bands) {
 
 std::int64_t ImagePass::scratch() const {
   if (lanes_ == Lanes::Columns) return from_.channels * gathered_rows_ * width_;
-  return vectors() * correlation_.band_rows * correlation_.y_row;
+  return vectors() * (kTile + correlation_.band_rows * correlation_.y_row);  // bias, outputs
 }
 
 void ImagePass::pack(const float* w, float* packed) const {
@@ -172,21 +172,19 @@ void ImagePass::run_channels(Correlation c, std::int64_t images, const float* x,
   const auto count_of = [&](std::int64_t v) {
     return std::min<std::int64_t>(kTile, outputs - v % c.out_channels * kTile);
   };
-  for (std::int64_t v = 0; v < vectors(); ++v) {
-    alignas(64) float start[kTile] = {};
-    if (bias) std::copy_n(bias + first_of(v), count_of(v), start);
-    for (std::int64_t n = 0; n < images; ++n) {
-      kernels_->repeat(start, size, scratch + n * c.y_image + v * c.y_channel);
-    }
+  float* start = bias ? scratch : nullptr;
+  float* sums = scratch + vectors() * kTile;
+  for (std::int64_t v = 0; bias && v < vectors(); ++v) {
+    std::fill_n(std::copy_n(bias + first_of(v), count_of(v), start + v * kTile), kTile - count_of(v), 0.0f);
   }
-  kernels_->correlate_channels(c, x, w, scratch);
+  kernels_->correlate_channels(c, Chain::Begin, x, w, start, sums);
   for (std::int64_t v = 0; v < vectors(); ++v) {
     for (std::int64_t n = 0; n < images; ++n) {
       float* planes[kTile] = {};
       for (std::int64_t i = 0; i < count_of(v); ++i) {
         planes[i] = y + n * to_.size() + (first_of(v) + i) * to_.plane() + c.row_begin * to_.width;
       }
-      kernels_->unpack(scratch + n * c.y_image + v * c.y_channel, size, planes);
+      kernels_->unpack(sums + n * c.y_image + v * c.y_channel, size, planes);
     }
   }
 }

@@ -46,17 +46,12 @@ void LinearRows::run(std::int64_t rows, const float* x, const float* w, const fl
     float *weights = scratch, *sums = weights + vectors * chunk_ * kTile, *part = sums + vectors * rows * kTile;
     c.out_channels = narrow(vectors);
     c.block = narrow(rows == 1 ? vectors : std::min<std::int64_t>(vectors, 3));  // by 8 rows, or 4 in 16 registers
-    for (std::int64_t i = 0; i < vectors; ++i) {
-      alignas(64) float start[kTile] = {};
-      const std::int64_t o = (first + i) * kTile;
-      if (bias) std::copy_n(bias + o, std::min<std::int64_t>(kTile, op_.outputs - o), start);
-      kernels_->repeat(start, rows, sums + i * rows * kTile);
-    }
-    for (std::int64_t cut = 0; cut < op_.inputs; cut += kChain) {  // where chains are cut
+    alignas(64) float start[kGroup * kTile] = {};
+    if (bias) std::copy_n(bias + first * kTile, outputs, start);
+    for (std::int64_t cut = 0; cut == 0 || cut < op_.inputs; cut += kChain) {  // where chains are cut
       float* chain = cut == 0 ? sums : part;
-      if (cut) std::fill_n(part, vectors * rows * kTile, 0.0f);
       const std::int64_t end = std::min(op_.inputs, cut + kChain);
-      for (std::int64_t input = cut; input < end; input += chunk_) {
+      for (std::int64_t input = cut; input == cut || input < end; input += chunk_) {
         const std::int64_t inputs = std::min(chunk_, end - input);
         for (std::int64_t i = 0; i < vectors; ++i) {
           const float* lanes[kTile] = {};
@@ -68,7 +63,8 @@ void LinearRows::run(std::int64_t rows, const float* x, const float* w, const fl
         c.in_channels = narrow(inputs);
         c.w_vector = inputs * kTile;
         c.w_block = c.block * c.w_vector;
-        kernels_->correlate_channels(c, x + input, weights, chain);
+        kernels_->correlate_channels(c, input == cut ? Chain::Begin : Chain::Resume, x + input, weights,
+                                     cut == 0 ? start : nullptr, chain);
       }
       if (cut) kernels_->add(part, vectors * rows * kTile, sums);
     }
