@@ -95,11 +95,11 @@ void ImagePass::plan_channels() {
   // Images run together where they share weights too many for the L2 cache; and where each by itself has corners of
   // single pixels, which then fill registers side by side (3x3 on 16x16: 1.03 times as fast, 7x7: 1.27 times).
   constexpr std::int64_t kSharedBytes = 512 << 10, kCornerImages = 4;
+  const std::int64_t out_bytes = vectors() * c.band_rows * c.y_row * kFloat;
   if (weights() * kFloat > kSharedBytes / 2) {
-    together_ = std::clamp<std::int64_t>(kSharedBytes / (scratch() * kFloat), 1, kTile);
+    together_ = std::clamp<std::int64_t>(kSharedBytes / out_bytes, 1, kTile);
   } else if (c.row_spans > 1 && c.column_spans > 1) {
-    const std::int64_t image_bytes = (from_.size() + scratch()) * kFloat;
-    together_ = std::clamp<std::int64_t>(kSharedBytes / image_bytes, 1, kCornerImages);
+    together_ = std::clamp<std::int64_t>(kSharedBytes / (from_.size() * kFloat + out_bytes), 1, kCornerImages);
   }
 }
 
@@ -138,7 +138,7 @@ void ImagePass::share_out(int bands) {
 
 std::int64_t ImagePass::scratch() const {
   if (lanes_ == Lanes::Columns) return from_.channels * gathered_rows_ * width_;
-  return vectors() * (kTile + correlation_.band_rows * correlation_.y_row);  // bias, outputs
+  return correlation_.block * (kTile + correlation_.band_rows * correlation_.y_row);  // biases, outputs
 }
 
 void ImagePass::pack(const float* w, float* packed) const {
@@ -160,31 +160,32 @@ void ImagePass::run(std::int64_t band, std::int64_t images, const float* x, cons
   for (std::int64_t n = 0; n < images; ++n) run_columns(c, x + n * from_.size(), w, bias, scratch, y + n * to_.size());
 }
 
-// Vectors of 16 channels in the scratch memory, then from there to their planes.
+// A block of vectors of 16 channels in the scratch memory, from there to their planes, then the next block.
 void ImagePass::run_channels(Correlation c, std::int64_t images, const float* x, const float* w, const float* bias,
                              float* scratch, float* y) const {
-  const std::int64_t size = std::int64_t{c.row_end - c.row_begin} * to_.width, outputs = to_.channels / c.groups;
+  const std::int64_t size = std::int64_t{c.row_end - c.row_begin} * to_.width, outputs = to_.channels / op_.groups;
+  const std::int64_t all = c.out_channels, first_position = c.row_begin * to_.width;
+  c.groups = 1;
   c.y_channel = size * kTile;
   c.images = static_cast<std::int32_t>(images);
   c.x_image = from_.size();
-  c.y_image = vectors() * c.y_channel;
-  const auto first_of = [&](std::int64_t v) { return v / c.out_channels * outputs + v % c.out_channels * kTile; };
-  const auto count_of = [&](std::int64_t v) {
-    return std::min<std::int64_t>(kTile, outputs - v % c.out_channels * kTile);
-  };
-  float* start = bias ? scratch : nullptr;
-  float* sums = scratch + vectors() * kTile;
-  for (std::int64_t v = 0; bias && v < vectors(); ++v) {
-    std::fill_n(std::copy_n(bias + first_of(v), count_of(v), start + v * kTile), kTile - count_of(v), 0.0f);
-  }
-  kernels_->correlate_channels(c, Chain::Begin, x, w, start, sums);
-  for (std::int64_t v = 0; v < vectors(); ++v) {
+  float *start = scratch, *sums = scratch + c.block * kTile;
+  for (std::int64_t v = 0; v < vectors(); v += c.out_channels) {
+    const std::int64_t g = v / all, o = g * outputs + v % all * kTile;  // the first output channel
+    c.out_channels = static_cast<std::int32_t>(std::min<std::int64_t>(c.block, all - v % all));
+    c.y_image = c.out_channels * c.y_channel;
+    const std::int64_t channels = std::min(std::int64_t{c.out_channels} * kTile, (g + 1) * outputs - o);
+    if (bias) std::fill(std::copy_n(bias + o, channels, start), start + c.out_channels * kTile, 0.0f);
+    kernels_->correlate_channels(c, Chain::Begin, x + g * c.in_channels * c.x_channel,
+                                 w + g * c.w_group + v % all / c.block * c.w_block, bias ? start : nullptr, sums);
     for (std::int64_t n = 0; n < images; ++n) {
-      float* planes[kTile] = {};
-      for (std::int64_t i = 0; i < count_of(v); ++i) {
-        planes[i] = y + n * to_.size() + (first_of(v) + i) * to_.plane() + c.row_begin * to_.width;
+      for (std::int64_t i = 0; i < c.out_channels; ++i) {
+        float* planes[kTile] = {};
+        for (std::int64_t k = 0; k < std::min<std::int64_t>(kTile, channels - i * kTile); ++k) {
+          planes[k] = y + n * to_.size() + (o + i * kTile + k) * to_.plane() + first_position;
+        }
+        kernels_->unpack(sums + n * c.y_image + i * c.y_channel, size, planes);
       }
-      kernels_->unpack(sums + n * c.y_image + v * c.y_channel, size, planes);
     }
   }
 }
