@@ -3,24 +3,28 @@
 //   dw[o][c][kh][kw] = sum over lanes n and positions p of dy[o][p][n] x[c][p + (kh, kw)][n]
 //
 // dy (O, OH, OW, 16), x (C, H, W, 16), dw (O, C, KH, KW). The order of the additions is set by the shapes alone: for
-// every rectangle of outputs that see the same taps, and every band of its positions, one chain for each lane; the
-// bands are added in order, and last the lanes, as a tree. M output channels take all their taps over a band before the
-// next one, so that its dy stays in the L1 cache; their sums, 16 for each weight, stay in L2.
+// every span of rows that see the same kernel rows, and every band of its positions, one chain for each lane over the
+// columns that have a pixel under the tap; the bands are added in order, and last the lanes, as a tree. M output
+// channels take all their taps over a band before the next one, so that its dy stays in the L1 cache; their sums, 16
+// for each weight, stay in L2.
 
 struct GradientBlock {
   const float *dy, *x;
   float* sums;
   const Tap* taps;  // of the first column of each kernel row: offsets of the sum and of the input
   std::ptrdiff_t dy_channel, dy_row, x_row, x_column, sums_channel;
-  int rows, columns;  // positions
+  int rows, columns;  // positions, of which each has a pixel under at least one of the K taps
+  int left, right;    // taps without one at the first column, the first taps, and at the last column, the last taps
 };
 
 // M output channels x R kernel rows x K kernel columns stay in registers. Where K > 1, a column of x serves K taps one
 // after the other and moves on from register to register: M R K multiply-adds cost M + R loads. (Full vectors are what
-// counts: on a Xeon 24 multiply-adds with 10 such loads reach 86 % of the peak, with 6 of them 94 %.)
-template <int M, int R, int K>
+// counts: on a Xeon 24 multiply-adds with 10 such loads reach 86 % of the peak, with 6 of them 94 %.) Border: not every
+// column has pixels under all K taps.
+template <int M, int R, int K, bool Border>
 void gradient_block(const GradientBlock& b) {
   const std::ptrdiff_t dy_channel = b.dy_channel, x_column = b.x_column, sums_channel = b.sums_channel;
+  const int columns = b.columns, left = Border ? b.left : 0, right = Border ? b.right : 0;
   std::ptrdiff_t offset[R];
   float* sums[R];
   CONVLET_UNROLL for (int r = 0; r < R; ++r) {
@@ -35,19 +39,42 @@ void gradient_block(const GradientBlock& b) {
       const float *dy = dy_row, *x = x_row;
       Vec pixel[R][K];
       CONVLET_UNROLL for (int r = 0; r < R; ++r) {
-        CONVLET_UNROLL for (int k = 1; k < K; ++k) pixel[r][k] = load(x + offset[r] + (k - K) * kTile);
-      }
-      for (int column = 0; column < b.columns; ++column, dy += kTile, x += x_column) {
-        CONVLET_UNROLL for (int r = 0; r < R; ++r) {
-          CONVLET_UNROLL for (int k = 0; k + 1 < K; ++k) pixel[r][k] = pixel[r][k + 1];
-          pixel[r][K - 1] = load(x + offset[r]);
-          keep(pixel[r][K - 1]);
+        CONVLET_UNROLL for (int k = 0; k < K; ++k) {  // for tap k - 1; what is not there is never used
+          const bool there = k > left && (!Border || k < K - right + columns);
+          pixel[r][k] = load(there ? x + offset[r] + (k - K) * kTile : dy);
         }
-        CONVLET_UNROLL for (int m = 0; m < M; ++m) {
-          Vec slope = load(dy + m * dy_channel);
-          keep(slope);
-          CONVLET_UNROLL for (int i = 0; i < R * K; ++i) {
-            sum[m][i / K][i % K] = fma(slope, pixel[i / K][i % K], sum[m][i / K][i % K]);
+      }
+      for (int column = 0;; ++column, dy += kTile, x += x_column) {
+        if (column >= left) {
+          for (; column < columns - right; ++column, dy += kTile, x += x_column) {
+            CONVLET_UNROLL for (int r = 0; r < R; ++r) {
+              CONVLET_UNROLL for (int k = 0; k + 1 < K; ++k) pixel[r][k] = pixel[r][k + 1];
+              pixel[r][K - 1] = load(x + offset[r]);
+              keep(pixel[r][K - 1]);
+            }
+            CONVLET_UNROLL for (int m = 0; m < M; ++m) {
+              Vec slope = load(dy + m * dy_channel);
+              keep(slope);
+              CONVLET_UNROLL for (int i = 0; i < R * K; ++i) {
+                sum[m][i / K][i % K] = fma(slope, pixel[i / K][i % K], sum[m][i / K][i % K]);
+              }
+            }
+          }
+        }
+        if (!Border || column == columns) break;
+        const int first = left - column, end = K - right + (columns - 1 - column);  // taps with a pixel
+        CONVLET_UNROLL for (int k = 0; k < K; ++k) {
+          CONVLET_UNROLL for (int r = 0; r < R; ++r) {
+            if (k + 1 < K) {
+              pixel[r][k] = pixel[r][k + 1];
+            } else if (k < end) {
+              pixel[r][k] = load(x + offset[r]);
+            }
+          }
+          if (k < first || k >= end) continue;
+          CONVLET_UNROLL for (int m = 0; m < M; ++m) {
+            const Vec slope = load(dy + m * dy_channel);
+            CONVLET_UNROLL for (int r = 0; r < R; ++r) sum[m][r][k] = fma(slope, pixel[r][k], sum[m][r][k]);
           }
         }
       }
@@ -61,32 +88,36 @@ void gradient_block(const GradientBlock& b) {
 
 constexpr int kMaxRows = 8, kMaxColumns = 5;
 
-// Kernel rows of K columns of a block of m output channels: one register holds an operand, R K hold pixels.
-constexpr int max_rows(int m, int k) { return smaller(kMaxRows, (kRegisters - 1) / ((m + 1) * k)); }
+// Columns of all kernel rows of a block of m output channels: each has a pixel and m sums in registers, beside one that
+// holds an operand. The two loops of a border want two more.
+constexpr int max_taps(int m, bool border) { return (kRegisters - (border ? 3 : 1)) / (m + 1); }
+constexpr int max_rows(int m, int k, bool border) { return smaller(kMaxRows, max_taps(m, border) / k); }
 
 struct GradientTable {
   void (*at[kGradientBlock + 1][kMaxColumns + 1][kMaxRows + 1])(const GradientBlock&);
 };
 
-template <int M, int R, int K>
+template <int M, int R, int K, bool Border>
 constexpr void fill(GradientTable& table) {
-  if constexpr (R <= max_rows(M, K)) table.at[M][K][R] = gradient_block<M, R, K>;
-  if constexpr (R < max_rows(M, K)) {
-    fill<M, R + 1, K>(table);
+  if constexpr (R <= max_rows(M, K, Border)) table.at[M][K][R] = gradient_block < M, R, K, Border && (K > 1) > ;
+  if constexpr (R < max_rows(M, K, Border)) {
+    fill<M, R + 1, K, Border>(table);
   } else if constexpr (K < kMaxColumns) {
-    fill<M, 1, K + 1>(table);
+    fill<M, 1, K + 1, Border>(table);
   } else if constexpr (M < kGradientBlock) {
-    fill<M + 1, 1, 1>(table);
+    fill<M + 1, 1, 1, Border>(table);
   }
 }
 
+template <bool Border>
 constexpr GradientTable make_gradient_blocks() {
   GradientTable table{};
-  fill<1, 1, 1>(table);
+  fill<1, 1, 1, Border>(table);
   return table;
 }
 
-constexpr GradientTable kGradientBlocks = make_gradient_blocks();
+constexpr GradientTable kGradientBlocks = make_gradient_blocks<false>();
+constexpr GradientTable kBorderBlocks = make_gradient_blocks<true>();
 
 // Kernel columns that a column of x may serve one after the other; the parts of a kernel row are as equal as possible.
 CONVLET_INLINE int columns_of_part(const WeightGradient& t, int taps) {
@@ -103,8 +134,8 @@ int choose_gradient_block(const WeightGradient& t) {
   int best = 1;
   std::ptrdiff_t best_clocks = 0;
   for (int m = 1; m <= smaller(kGradientBlock, t.out_channels); ++m) {
-    if (max_rows(m, k) < 1) continue;
-    const std::ptrdiff_t r = all_rows < max_rows(m, k) ? all_rows : max_rows(m, k);
+    if (max_rows(m, k, false) < 1) continue;
+    const std::ptrdiff_t r = all_rows < max_rows(m, k, false) ? all_rows : max_rows(m, k, false);
     const std::ptrdiff_t blocks = (t.out_channels + m - 1) / m, parts = (all_rows + r - 1) / r;
     const std::ptrdiff_t work = 6 * m * r * k + 2 * (m + r);
     const std::ptrdiff_t clocks = blocks * parts * (work < 48 ? 48 : work);
@@ -140,20 +171,31 @@ CONVLET_INLINE void for_each_kernel_row(const WeightGradient& t, const Span& row
 // Positions of a chain: with the dy of four channels they fill an L1 cache of 32 KiB. The bits depend on it.
 constexpr int kBand = 128;
 
-// Calls band(row, rows, column, columns) for each band of the outputs of two spans.
+// Calls band(row, rows, column, columns) for each band of a span's rows.
 template <class Band>
-CONVLET_INLINE void for_each_band(const Span& rows, const Span& columns, Band&& band) {
-  const int width = smaller(columns.outs, kBand), height = larger(1, kBand / columns.outs);
+CONVLET_INLINE void for_each_band(const WeightGradient& t, const Span& rows, Band&& band) {
+  const int width = smaller(t.dy_width, kBand), height = larger(1, kBand / t.dy_width);
   for (int row = 0; row < rows.outs; row += height) {
-    for (int column = 0; column < columns.outs; column += width) {
-      band(row, smaller(height, rows.outs - row), column, smaller(width, columns.outs - column));
+    for (int column = 0; column < t.dy_width; column += width) {
+      band(row, smaller(height, rows.outs - row), column, smaller(width, t.dy_width - column));
     }
   }
 }
 
-// The outputs of two spans, for m output channels.
-void gradient_rectangle(const WeightGradient& t, const Span& rows, const Span& columns, int m, const float* dy,
-                        const float* x, float* sums) {
+// Output columns that have a pixel under a kernel column; with a stride of 1 the end may lie before the first of all.
+struct Columns {
+  int first, end;
+};
+
+CONVLET_INLINE Columns columns_under(const WeightGradient& t, int kernel_column) {
+  const int before = t.left - kernel_column * t.column_dilation;  // columns of padding before the tap's first pixel
+  const int first = before > 0 ? (before + t.column_stride - 1) / t.column_stride : 0;
+  const int last = t.x_width - 1 + before;  // from the first output's pixel to the last of the row
+  return {first, smaller(t.dy_width, last < 0 ? last + 1 : last / t.column_stride + 1)};
+}
+
+// The outputs of a span of rows, for m output channels.
+void gradient_rows(const WeightGradient& t, const Span& rows, int m, const float* dy, const float* x, float* sums) {
   GradientBlock b{};
   b.dy_channel = t.dy_channel;
   b.dy_row = t.dy_row;
@@ -161,19 +203,28 @@ void gradient_rectangle(const WeightGradient& t, const Span& rows, const Span& c
   b.x_column = std::ptrdiff_t{t.column_stride} * kTile;
   b.sums_channel = std::ptrdiff_t{t.in_channels} * t.kernel_height * t.kernel_width * kTile;
   b.sums = sums;
-  for (int column = 0, k = 0; column < columns.taps; column += k) {
-    k = smaller(smaller(columns_of_part(t, columns.taps), columns.taps - column), (kRegisters - 1) / (m + 1));
-    const std::ptrdiff_t x_column = std::ptrdiff_t{column} * t.column_dilation * kTile;
-    for_each_kernel_row(t, rows, columns.tap + column, x_column, [&](const Tap* taps, int count) {
-      for_each_band(rows, columns, [&](int row, int row_count, int column_of_band, int column_count) {
+  const bool padded = columns_under(t, 0).first > 0 || columns_under(t, t.kernel_width - 1).end < t.dy_width;
+  for (int column = 0, k = 0; column < t.kernel_width; column += k) {
+    k = smaller(smaller(columns_of_part(t, t.kernel_width), t.kernel_width - column), max_taps(m, padded));
+    const Columns under_first = columns_under(t, column), under_last = columns_under(t, column + k - 1);
+    const std::ptrdiff_t x_column = (std::ptrdiff_t{column} * t.column_dilation - t.left) * kTile;
+    for_each_kernel_row(t, rows, column, x_column, [&](const Tap* taps, int count) {
+      for_each_band(t, rows, [&](int row, int row_count, int column_of_band, int column_count) {
+        const int first = larger(column_of_band, under_last.first);
+        const int end = smaller(column_of_band + column_count, under_first.end);
+        if (first >= end) return;
         b.rows = row_count;
-        b.columns = column_count;
-        b.dy = dy + (rows.out + row) * t.dy_row + std::ptrdiff_t{columns.out + column_of_band} * kTile;
-        b.x = x + rows.in * t.x_row + row * b.x_row + columns.in * kTile + column_of_band * b.x_column;
-        for (int first = 0, r = 0; first < count; first += r) {
-          r = smaller(max_rows(m, k), count - first);
-          b.taps = taps + first;
-          kGradientBlocks.at[m][k][r](b);
+        b.columns = end - first;
+        b.left = larger(0, under_first.first - first);
+        b.right = larger(0, end - under_last.end);
+        b.dy = dy + (rows.out + row) * t.dy_row + std::ptrdiff_t{first} * kTile;
+        b.x = x + rows.in * t.x_row + row * b.x_row + first * b.x_column;
+        const bool border = b.left || b.right;
+        const GradientTable& blocks = border ? kBorderBlocks : kGradientBlocks;
+        for (int i = 0, r = 0; i < count; i += r) {
+          r = smaller(max_rows(m, k, border), count - i);
+          b.taps = taps + i;
+          blocks.at[m][k][r](b);
         }
       });
     });
@@ -229,9 +280,7 @@ void weight_gradient(const WeightGradient& t, const float* dy, const float* x, f
       const int m = (t.out_channels - o + parts - i - 1) / (parts - i);
       float* bias_sums = sums + m * weights * kTile;
       for (std::ptrdiff_t k = 0; k < m * (weights + 1) * kTile; k += Vec::lanes) store(sums + k, set(0.0f));
-      for (int r = 0; r < t.row_spans; ++r) {
-        for (int c = 0; c < t.column_spans; ++c) gradient_rectangle(t, t.rows[r], t.columns[c], m, dy, x, sums);
-      }
+      for (int r = 0; r < t.row_spans; ++r) gradient_rows(t, t.rows[r], m, dy, x, sums);
       if (db) add_positions(dy, t.dy_channel, m, t.dy_channel / kTile, bias_sums);
       for (int c = 0; c < m; ++c, dw += weights) sum_lanes(sums + c * weights * kTile, weights, t.images, dw);
       if (db) {

@@ -3,8 +3,8 @@
 //   sums[c][kh][kw][o] += sum over positions p of dy[p][o] x[c][p + (kh, kw)]
 //
 // dy in vectors of 16 output channels (O/16, OH, OW, 16), x (C, H, W), sums (O/16, C, KH, KW, 16). As in
-// conv2d_backward.inl every rectangle of outputs that see the same taps is cut into bands of positions; a band is one
-// chain, and the bands are added in order.
+// conv2d_backward.inl every span of rows that see the same kernel rows is cut into bands; a band is one chain over the
+// columns that have a pixel under the tap, and the bands are added in order.
 
 struct ChannelGradientBlock {
   const float *dy, *x;
@@ -76,28 +76,6 @@ constexpr ChannelGradientTable make_channel_gradient_blocks() {
 
 constexpr ChannelGradientTable kChannelGradientBlocks = make_channel_gradient_blocks();
 
-// Lists the taps of all channels that outputs of two spans see: offsets of the sum and of the input. list(taps, count)
-// is called for every kTaps of them.
-template <class List>
-CONVLET_INLINE void for_each_tap(const WeightGradient& t, const Span& rows, const Span& columns, List&& list) {
-  Tap taps[kTaps];
-  int count = 0;
-  for (int c = 0; c < t.in_channels; ++c) {
-    for (int i = 0; i < rows.taps; ++i) {
-      const std::ptrdiff_t row = (std::ptrdiff_t{c} * t.kernel_height + rows.tap + i) * t.kernel_width;
-      const std::ptrdiff_t x = c * t.x_channel + i * t.row_dilation * t.x_row;
-      for (int j = 0; j < columns.taps; ++j) {
-        taps[count++] = {(row + columns.tap + j) * kTile, x + std::ptrdiff_t{j} * t.column_dilation};
-        if (count == kTaps) {
-          list(taps, count);
-          count = 0;
-        }
-      }
-    }
-  }
-  if (count) list(taps, count);
-}
-
 // All vectors for a list of taps over one band.
 void channel_gradient_band(const WeightGradient& t, ChannelGradientBlock b, const Tap* taps, int count) {
   const int widest = smaller(smaller(kMaxGradientVectors, kAccumulators / 4), t.out_channels);
@@ -130,14 +108,17 @@ void weight_gradient_channels(const WeightGradient& t, const float* dy, const fl
   b.sums_vector = std::ptrdiff_t{t.in_channels} * t.kernel_height * t.kernel_width * kTile;
   for (int r = 0; r < t.row_spans; ++r) {
     const Span& rows = t.rows[r];
-    for (int c = 0; c < t.column_spans; ++c) {
-      const Span& columns = t.columns[c];
-      for_each_tap(t, rows, columns, [&](const Tap* taps, int count) {
-        for_each_band(rows, columns, [&](int row, int row_count, int column, int column_count) {
+    for (int kernel_column = 0; kernel_column < t.kernel_width; ++kernel_column) {
+      const Columns under = columns_under(t, kernel_column);
+      const std::ptrdiff_t x_column = std::ptrdiff_t{kernel_column} * t.column_dilation - t.left;
+      for_each_kernel_row(t, rows, kernel_column, x_column, [&](const Tap* taps, int count) {
+        for_each_band(t, rows, [&](int row, int row_count, int column, int column_count) {
+          const int first = larger(column, under.first), end = smaller(column + column_count, under.end);
+          if (first >= end) return;
           b.rows = row_count;
-          b.columns = column_count;
-          b.dy = dy + (rows.out + row) * t.dy_row + std::ptrdiff_t{columns.out + column} * kTile;
-          b.x = x + (rows.in + row * t.row_stride) * t.x_row + columns.in + column * t.column_stride;
+          b.columns = end - first;
+          b.dy = dy + (rows.out + row) * t.dy_row + std::ptrdiff_t{first} * kTile;
+          b.x = x + (rows.in + row * t.row_stride) * t.x_row + first * b.x_column;
           channel_gradient_band(t, b, taps, count);
         });
       });

@@ -61,9 +61,10 @@ struct WeightGradient {
   std::int32_t groups, in_channels, out_channels;
   std::int32_t kernel_height, kernel_width;
   std::ptrdiff_t x_channel, x_row, dy_channel, dy_row;
-  const Span *rows, *columns;  // of the forward pass
-  std::int32_t row_spans, column_spans;
+  const Span* rows;  // of the forward pass
+  std::int32_t row_spans;
   std::int32_t row_stride, row_dilation, column_stride, column_dilation;
+  std::int32_t x_width, dy_width, left;  // columns; and of padding before the first
   std::int32_t images;  // of the tile: what other lanes hold is not in any sum
 };
 

@@ -19,7 +19,6 @@ Conv2dGradient::Conv2dGradient(const Conv2d& op, const Kernels& kernels) : op_(o
   const auto narrow = [](std::int64_t n) { return static_cast<std::int32_t>(n); };
   const Image in = op.in, out = op.out();
   rows_ = forward_axis(in.height, out.height, op.kernel.height, op.stride.height, op.dilation.height, op.padding.top);
-  columns_ = forward_axis(in.width, out.width, op.kernel.width, op.stride.width, op.dilation.width, op.padding.left);
   WeightGradient& g = gradient_;
   g.groups = 1;
   g.kernel_height = narrow(op.kernel.height);
@@ -29,11 +28,13 @@ Conv2dGradient::Conv2dGradient(const Conv2d& op, const Kernels& kernels) : op_(o
   g.dy_channel = out.plane() * kTile;
   g.dy_row = out.width * kTile;
   g.row_spans = narrow(static_cast<std::int64_t>(rows_.spans.size()));
-  g.column_spans = narrow(static_cast<std::int64_t>(columns_.spans.size()));
   g.row_stride = narrow(op.stride.height);
   g.row_dilation = narrow(op.dilation.height);
   g.column_stride = narrow(op.stride.width);
   g.column_dilation = narrow(op.dilation.width);
+  g.x_width = narrow(in.width);
+  g.dy_width = narrow(out.width);
+  g.left = narrow(op.padding.left);
   const std::int64_t taps = op.kernel.height * op.kernel.width;
   vector_parts_ = ceil_div(ceil_div(op.out_channels / op.groups, kTile), kVectors);
   channel_parts_ = ceil_div(op.channels_of_group(), std::max<std::int64_t>(1, ceil_div(kWeights, taps)));
@@ -55,7 +56,6 @@ void Conv2dGradient::run(std::int64_t piece, std::int64_t images, const float* d
 
   WeightGradient g = gradient_;
   g.rows = rows_.spans.data();
-  g.columns = columns_.spans.data();
   g.in_channels = static_cast<std::int32_t>(c1 - c0);
   g.out_channels = static_cast<std::int32_t>(vectors);
   float* dy_vectors = scratch(Scratch::Dy, static_cast<std::size_t>(vectors * plane * kTile));

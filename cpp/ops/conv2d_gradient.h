@@ -21,7 +21,7 @@ class Conv2dGradient {
  private:
   Conv2d op_;
   const Kernels* kernels_;
-  Axis rows_, columns_;
+  Axis rows_;
   WeightGradient gradient_{};
   std::int64_t vector_parts_, channel_parts_;
 };

@@ -64,11 +64,13 @@ Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kern
   gradient_.dy_channel = out.plane() * kTile;
   gradient_.dy_row = out.width * kTile;
   gradient_.row_spans = forward_.row_spans;
-  gradient_.column_spans = forward_.column_spans;
   gradient_.row_stride = narrow(op.stride.height);
   gradient_.row_dilation = narrow(op.dilation.height);
   gradient_.column_stride = narrow(op.stride.width);
   gradient_.column_dilation = narrow(op.dilation.width);
+  gradient_.x_width = narrow(in.width);
+  gradient_.dy_width = narrow(out.width);
+  gradient_.left = narrow(op.padding.left);
 }
 
 void Conv2dTile::pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const {
@@ -98,7 +100,6 @@ void Conv2dTile::weight_gradient(int images, const float* dy, const float* x, fl
   WeightGradient g = gradient_;
   g.images = images;
   g.rows = rows_.spans.data();
-  g.columns = columns_.spans.data();
   kernels_->weight_gradient(g, dy, x, sums, dw, db);
 }
 
