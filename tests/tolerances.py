@@ -31,10 +31,10 @@ def assert_same_bits(actual: NDArray[Any], expected: NDArray[Any], what: object 
     """Same shape, same type, same bytes; the first difference is shown with its place."""
     assert actual.shape == expected.shape, f"{what}: shape {actual.shape}, expected {expected.shape}"
     assert actual.dtype == expected.dtype, f"{what}: {actual.dtype}, expected {expected.dtype}"
-    if np.ascontiguousarray(actual).tobytes() == np.ascontiguousarray(expected).tobytes():
+    if actual.tobytes() == expected.tobytes():
         return
     words = f"u{actual.dtype.itemsize}"
-    differs = np.ascontiguousarray(actual).view(words) != np.ascontiguousarray(expected).view(words)
+    differs = np.asarray(actual, order="C").view(words) != np.asarray(expected, order="C").view(words)
     place = tuple(int(i) for i in np.argwhere(differs)[0])
     raise AssertionError(
         f"{what}: {np.count_nonzero(differs)} of {differs.size} values differ in their bits, first at "
