@@ -65,7 +65,7 @@ struct WeightGradient {
   std::int32_t row_spans;
   std::int32_t row_stride, row_dilation, column_stride, column_dilation;
   std::int32_t x_width, dy_width, left;  // columns; and of padding before the first
-  std::int32_t images;  // of the tile: what other lanes hold is not in any sum
+  std::int32_t images;                   // of the tile: what other lanes hold is not in any sum
 };
 
 struct Pooling {
