@@ -8,7 +8,7 @@
 namespace convlet::baseline {
 namespace {
 
-// 12 accumulators leave registers for the operands.
+// 12 sums leave registers for the operands of a block of any shape; block_width() says what those of one shape leave.
 constexpr int kRegisters = 16, kAccumulators = 12, kMaxBlock = 12, kMaxPositions = 12;
 
 #include "kernels/kernels.inl"

@@ -8,7 +8,7 @@
 namespace convlet::neon {
 namespace {
 
-// 24 accumulators leave registers for the operands.
+// 24 sums leave registers for the operands of a block of any shape; block_width() says what those of one shape leave.
 constexpr int kRegisters = 32, kAccumulators = 24, kMaxBlock = 24, kMaxPositions = 14;
 
 #include "kernels/kernels.inl"
