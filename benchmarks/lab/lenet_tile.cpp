@@ -78,7 +78,7 @@ void convolution(const std::string& name, const Conv2d& op, Memory& memory) {
   float *x = memory(op.in.size() * kTile), *y = memory(out.size() * kTile), *dy = memory(out.size() * kTile);
   float *dx = memory(op.in.size() * kTile), *bias = memory(op.out_channels), *dw = memory(op.weights());
   float *packed = memory(tile.forward_weights()), *back = memory(tile.backward_weights());
-  float *sums = memory(op.gradient_sums() * kTile), *db = memory(op.out_channels);
+  float *sums = memory(op.gradient_room() * kTile), *db = memory(op.out_channels);
   const Pooling pooling = pooling_of({out, {2, 2}, {2, 2}, {1, 1}, {}, false, AverageDivisor::Window, 0});
   float *pooled = memory(out.size() * kTile / 4), *slope = memory(out.size() * kTile / 4);
   const auto forward = [&](Activation after) { tile.forward(x, packed, bias, after, y); };

@@ -147,7 +147,7 @@ void place_outputs(Plan& plan, Claims& claims) {
 void place_gradients(Plan& plan, Claims& claims) {
   std::int64_t largest = plan.output().image.size(), sums = 0;
   for (const Stage& stage : plan.stages) {
-    if (stage.layer.kind == LayerKind::Conv2d) sums = std::max(sums, stage.layer.conv.gradient_sums());
+    if (stage.layer.kind == LayerKind::Conv2d) sums = std::max(sums, stage.layer.conv.gradient_room());
     const bool in_place =
         is_elementwise(stage.layer.kind) || (stage.through != Activation::None && stage.layer.pool.partitions());
     if (!in_place) largest = std::max(largest, stage.in.image.size());

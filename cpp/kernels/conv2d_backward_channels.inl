@@ -3,8 +3,8 @@
 //   sums[c][kh][kw][o] += sum over positions p of dy[p][o] x[c][p + (kh, kw)]
 //
 // dy in vectors of 16 output channels (O/16, OH, OW, 16), x (C, H, W), sums (O/16, C, KH, KW, 16). As in
-// conv2d_backward.inl every span of rows that see the same kernel rows is cut into bands; a band is one chain over the
-// columns that have a pixel under the tap, and the bands are added in order.
+// conv2d_backward.inl the outputs are cut into bands; a band is one chain over its positions that have a pixel under the
+// tap, and the bands are added in order.
 
 struct ChannelGradientBlock {
   const float *dy, *x;
@@ -76,53 +76,36 @@ constexpr ChannelGradientTable make_channel_gradient_blocks() {
 
 constexpr ChannelGradientTable kChannelGradientBlocks = make_channel_gradient_blocks();
 
-// All vectors for a list of taps over one band.
-void channel_gradient_band(const WeightGradient& t, ChannelGradientBlock b, const Tap* taps, int count) {
-  const int widest = smaller(smaller(kMaxGradientVectors, kAccumulators / 4), t.out_channels);
-  const int blocks = (t.out_channels + widest - 1) / widest;
-  const float* dy = b.dy;
-  float* sums = b.sums;
-  for (int i = 0, v = 0; i < blocks; ++i) {
-    const int p = (t.out_channels - v + blocks - i - 1) / (blocks - i);
-    const int parts = (count + max_gradient_taps(p) - 1) / max_gradient_taps(p);
-    b.dy = dy + v * b.dy_vector;
-    b.sums = sums + v * b.sums_vector;
-    for (int j = 0, tap = 0; j < parts; ++j) {
-      const int m = (count - tap + parts - j - 1) / (parts - j);
-      b.taps = taps + tap;
-      kChannelGradientBlocks.at[p][m](b);
-      tap += m;
-    }
-    v += p;
-  }
-}
-
 // t: out_channels counts vectors, dy_channel lies between two of them; dy and x have strides of NumPy's images.
 void weight_gradient_channels(const WeightGradient& t, const float* dy, const float* x, float* sums) {
   ChannelGradientBlock b{};
   b.dy_vector = t.dy_channel;
   b.dy_row = t.dy_row;
-  b.x_row = t.row_stride * t.x_row;
-  b.x_column = t.column_stride;
-  b.sums = sums;
-  b.sums_vector = std::ptrdiff_t{t.in_channels} * t.kernel_height * t.kernel_width * kTile;
-  for (int r = 0; r < t.row_spans; ++r) {
-    const Span& rows = t.rows[r];
-    for (int kernel_column = 0; kernel_column < t.kernel_width; ++kernel_column) {
-      const Columns under = columns_under(t, kernel_column);
-      const std::ptrdiff_t x_column = std::ptrdiff_t{kernel_column} * t.column_dilation - t.left;
-      for_each_kernel_row(t, rows, kernel_column, x_column, [&](const Tap* taps, int count) {
-        for_each_band(t, rows, [&](int row, int row_count, int column, int column_count) {
-          const int first = larger(column, under.first), end = smaller(column + column_count, under.end);
-          if (first >= end) return;
-          b.rows = row_count;
-          b.columns = end - first;
-          b.dy = dy + (rows.out + row) * t.dy_row + std::ptrdiff_t{first} * kTile;
-          b.x = x + (rows.in + row * t.row_stride) * t.x_row + first * b.x_column;
-          channel_gradient_band(t, b, taps, count);
-        });
-      });
-    }
+  b.x_row = t.rows.stride * t.x_row;
+  b.x_column = t.columns.stride;
+  b.sums_vector = std::ptrdiff_t{t.in_channels} * t.rows.taps * t.columns.taps * kTile;
+  const int widest = smaller(smaller(kMaxGradientVectors, kAccumulators / 4), t.out_channels);
+  const int parts = (t.out_channels + widest - 1) / widest;
+  for (int part = 0, v = 0; part < parts; ++part) {
+    const int p = (t.out_channels - v + parts - part - 1) / (parts - part);
+    b.sums = sums + v * b.sums_vector;
+    for_each_band(t, [&](const Outputs& band_rows, const Outputs& band_columns) {
+      for (int column = 0; column < t.columns.taps; ++column) {
+        const Outputs columns = common(band_columns, outputs_under(t.columns, column));
+        if (columns.first >= columns.end) continue;
+        const std::ptrdiff_t x_column = std::ptrdiff_t{column} * t.columns.dilation - t.columns.padding;
+        for_each_kernel_row(
+            t, max_gradient_taps(p), band_rows, column, x_column, [&](const Tap* taps, int count, const Outputs& rows) {
+              b.taps = taps;
+              b.rows = rows.end - rows.first;
+              b.columns = columns.end - columns.first;
+              b.dy = dy + v * b.dy_vector + rows.first * t.dy_row + std::ptrdiff_t{columns.first} * kTile;
+              b.x = x + rows.first * b.x_row + columns.first * b.x_column;
+              kChannelGradientBlocks.at[p][count](b);
+            });
+      }
+    });
+    v += p;
   }
 }
 

@@ -57,15 +57,17 @@ struct SlidingPlane {
 };
 
 // dw[o][c][kh][kw] = sum over lanes n and positions p of dy[o][p][n] x[c][p + (kh, kw)][n],  db[o] = sum of dy[o]
+// One axis of a convolution whose outputs are seen from a kernel's tap.
+struct TapAxis {
+  std::int32_t in, out, taps, stride, dilation, padding;  // padding before the first
+};
+
 struct WeightGradient {
   std::int32_t groups, in_channels, out_channels;
-  std::int32_t kernel_height, kernel_width;
   std::ptrdiff_t x_channel, x_row, dy_channel, dy_row;
-  const Span* rows;  // of the forward pass
-  std::int32_t row_spans;
-  std::int32_t row_stride, row_dilation, column_stride, column_dilation;
-  std::int32_t x_width, dy_width, left;  // columns; and of padding before the first
-  std::int32_t images;                   // of the tile: what other lanes hold is not in any sum
+  TapAxis rows, columns;
+  std::int32_t together;  // input channels at a time
+  std::int32_t images;    // of the tile: what other lanes hold is not in any sum
 };
 
 struct Pooling {
@@ -118,8 +120,8 @@ struct Kernels {
   void (*correlate_channels)(const Correlation&, Chain, const float* x, const float* w, const float* bias, float* y);
   // With columns in the lanes, for chains that are not cut; y (O, OH, OW).
   void (*correlate_columns)(const Correlation&, const float* x, const float* w, const float* bias, float* y);
-  // sums: room for kGradientBlock (C KH KW + 1) 16 floats; db may be null.
-  void (*weight_gradient)(const WeightGradient&, const float* dy, const float* x, float* sums, float* dw, float* db);
+  // room: for Conv2d::gradient_room() tiles' pixels; db may be null.
+  void (*weight_gradient)(const WeightGradient&, const float* dy, const float* x, float* room, float* dw, float* db);
   // With channels in the lanes, for one image: out_channels counts vectors of 16 output channels, x (C, H, W) and
   // dy (O / 16, OH, OW, 16) are added to sums (O / 16, C, KH, KW, 16) and (O / 16, 16).
   void (*weight_gradient_channels)(const WeightGradient&, const float* dy, const float* x, float* sums);

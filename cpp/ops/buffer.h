@@ -1,4 +1,6 @@
-// Memory for tiles: aligned to a cache line, kept between calls so that the system need not clear it again.
+// Memory for tiles: aligned to a cache line, kept between calls so that the system need not clear it again. What is
+// larger than a quarter of a huge page asks for such pages: they need few entries of the TLB, and the lines of one
+// never meet in a set of L2, as those of many small pages do by chance.
 #pragma once
 
 #include <cstddef>
@@ -14,12 +16,7 @@ class Buffer {
 
   // Contents are lost when it grows.
   float* reserve(std::size_t floats) {
-    if (floats > size_) {
-      data_.reset();
-      size_ = 0;
-      data_.reset(static_cast<float*>(::operator new[](floats * sizeof(float), kAlignment)));
-      size_ = floats;
-    }
+    if (floats > size_) grow(floats);
     return data_.get();
   }
   float* data() { return data_.get(); }
@@ -27,9 +24,13 @@ class Buffer {
   std::size_t size() const { return size_; }
 
  private:
-  static constexpr std::align_val_t kAlignment{64};
+  void grow(std::size_t floats);
+
   struct Free {
-    void operator()(float* p) const { ::operator delete[](p, kAlignment); }
+    Free() : alignment{} {}
+    explicit Free(std::align_val_t alignment) : alignment(alignment) {}
+    void operator()(float* p) const { ::operator delete[](p, alignment); }
+    std::align_val_t alignment;
   };
   std::unique_ptr<float[], Free> data_;
   std::size_t size_ = 0;

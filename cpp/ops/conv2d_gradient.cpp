@@ -1,6 +1,7 @@
 #include "ops/conv2d_gradient.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ops/buffer.h"
 #include "ops/tiles.h"
@@ -10,34 +11,62 @@ namespace {
 
 constexpr std::int64_t kVectors = 4;  // of a piece: 64 output channels
 
+// Fewer channels than this do not fill a block with the taps of one kernel row. Where rows of zeros stand for the
+// padding, taps of all rows do.
+constexpr std::int64_t kFewChannels = 6;
+
 // Weights of an output channel in a piece: enough that bringing dy into vectors costs little beside them.
 constexpr std::int64_t kWeights = 256;
 
 }  // namespace
 
-Conv2dGradient::Conv2dGradient(const Conv2d& op, const Kernels& kernels) : op_(op), kernels_(&kernels) {
+WeightGradient weight_gradient_of(const Conv2d& op, std::int64_t pixel) {
   const auto narrow = [](std::int64_t n) { return static_cast<std::int32_t>(n); };
+  const auto axis = [&](std::int64_t in, std::int64_t out, std::int64_t taps, std::int64_t stride,
+                        std::int64_t dilation, std::int64_t padding) {
+    return TapAxis{narrow(in), narrow(out), narrow(taps), narrow(stride), narrow(dilation), narrow(padding)};
+  };
   const Image in = op.in, out = op.out();
-  rows_ = forward_axis(in.height, out.height, op.kernel.height, op.stride.height, op.dilation.height, op.padding.top);
-  WeightGradient& g = gradient_;
-  g.groups = 1;
-  g.kernel_height = narrow(op.kernel.height);
-  g.kernel_width = narrow(op.kernel.width);
-  g.x_channel = in.plane();
-  g.x_row = in.width;
+  WeightGradient g{};
+  g.groups = narrow(op.groups);
+  g.in_channels = narrow(op.channels_of_group());
+  g.out_channels = narrow(op.out_channels / op.groups);
+  g.x_channel = in.plane() * pixel;
+  g.x_row = in.width * pixel;
   g.dy_channel = out.plane() * kTile;
   g.dy_row = out.width * kTile;
-  g.row_spans = narrow(static_cast<std::int64_t>(rows_.spans.size()));
-  g.row_stride = narrow(op.stride.height);
-  g.row_dilation = narrow(op.dilation.height);
-  g.column_stride = narrow(op.stride.width);
-  g.column_dilation = narrow(op.dilation.width);
-  g.x_width = narrow(in.width);
-  g.dy_width = narrow(out.width);
-  g.left = narrow(op.padding.left);
+  g.rows = axis(in.height, out.height, op.kernel.height, op.stride.height, op.dilation.height, op.padding.top);
+  g.columns = axis(in.width, out.width, op.kernel.width, op.stride.width, op.dilation.width, op.padding.left);
+  g.together = narrow(op.gradient_channels());
+  return g;
+}
+
+Conv2dGradient::Conv2dGradient(const Conv2d& op, const Kernels& kernels)
+    : op_(op), kernels_(&kernels), gradient_(weight_gradient_of(op, 1)) {
   const std::int64_t taps = op.kernel.height * op.kernel.width;
   vector_parts_ = ceil_div(ceil_div(op.out_channels / op.groups, kTile), kVectors);
+  if (op.channels_of_group() < kFewChannels && (op.padding.top || op.padding.bottom)) {
+    tall_ = gradient_;
+    TapAxis& rows = tall_->rows;
+    rows.in = (rows.out - 1) * rows.stride + (rows.taps - 1) * rows.dilation + 1;
+    rows.padding = 0;
+    tall_->x_channel = rows.in * tall_->x_row;
+  }
   channel_parts_ = ceil_div(op.channels_of_group(), std::max<std::int64_t>(1, ceil_div(kWeights, taps)));
+}
+
+// Channels of an image with rows of zeros in place of the padding above and below.
+const float* Conv2dGradient::tall_image(const float* x, std::int64_t channels) const {
+  const std::int64_t height = tall_->rows.in, width = op_.in.width;
+  const std::int64_t top = std::min(height, op_.padding.top), end = std::min(height, top + op_.in.height);
+  float* tall = scratch(Scratch::X, static_cast<std::size_t>(channels * height * width));
+  for (std::int64_t c = 0; c < channels; ++c) {
+    float* own = tall + c * height * width;
+    std::fill_n(own, top * width, 0.0f);
+    std::copy_n(x + c * op_.in.plane(), (end - top) * width, own + top * width);
+    std::fill(own + end * width, own + height * width, 0.0f);
+  }
+  return tall;
 }
 
 void Conv2dGradient::run(std::int64_t piece, std::int64_t images, const float* dy, const float* x, float* dw,
@@ -54,10 +83,13 @@ void Conv2dGradient::run(std::int64_t piece, std::int64_t images, const float* d
   const std::int64_t size = (c1 - c0) * taps, vectors = v1 - v0, all = vectors * (size + 1) * kTile;
   constexpr std::int64_t kLevels = 6;  // of the tree of sums over a tile's images, and the sum over all tiles
 
-  WeightGradient g = gradient_;
-  g.rows = rows_.spans.data();
-  g.in_channels = static_cast<std::int32_t>(c1 - c0);
-  g.out_channels = static_cast<std::int32_t>(vectors);
+  const auto part_of = [&](WeightGradient g) {
+    g.groups = 1;
+    g.in_channels = static_cast<std::int32_t>(c1 - c0);
+    g.out_channels = static_cast<std::int32_t>(vectors);
+    return g;
+  };
+  const WeightGradient g = part_of(gradient_);
   float* dy_vectors = scratch(Scratch::Dy, static_cast<std::size_t>(vectors * plane * kTile));
   float* totals = scratch(Scratch::Lanes, static_cast<std::size_t>(kLevels * all));
   const auto lanes_of = [&](std::int64_t v, auto* first, std::int64_t stride, auto** lanes) {
@@ -74,8 +106,13 @@ void Conv2dGradient::run(std::int64_t piece, std::int64_t images, const float* d
       kernels_->pack_floats(planes, plane, dy_vectors + v * g.dy_channel);
     }
     const float* image = x + (n * op_.in.channels + group * channels + c0) * op_.in.plane();
-    kernels_->weight_gradient_channels(g, dy_vectors, image, sums);
-    if (channel_part == 0) kernels_->bias_gradient_channels(g, dy_vectors, plane, sums + vectors * size * kTile);
+    float* bias = sums + vectors * size * kTile;
+    if (channel_part == 0 || tall_) kernels_->bias_gradient_channels(g, dy_vectors, plane, bias);
+    if (tall_ && std::all_of(bias, bias + vectors * kTile, [](float b) { return std::isfinite(b); })) {
+      kernels_->weight_gradient_channels(part_of(*tall_), dy_vectors, tall_image(image, c1 - c0), sums);
+    } else {
+      kernels_->weight_gradient_channels(g, dy_vectors, image, sums);
+    }
   };
   // Images n, n + step, n + 2 step, ... of a tile, added as the kernels add lanes: (n + 8) first.
   const auto add_images = [&](const auto& self, std::int64_t n, std::int64_t step, std::int64_t tile,

@@ -1,11 +1,15 @@
 // Weight and bias gradient of conv2d image by image, with 16 output channels in the lanes of a vector.
 #pragma once
 
-#include "convlet/axis.h"
+#include <optional>
+
 #include "convlet/conv2d.h"
 #include "kernels/table.h"
 
 namespace convlet {
+
+// What the kernels are told of a layer whose pixels of x are so many floats apart.
+WeightGradient weight_gradient_of(const Conv2d& op, std::int64_t pixel);
 
 class Conv2dGradient {
  public:
@@ -19,10 +23,12 @@ class Conv2dGradient {
   void run(std::int64_t piece, std::int64_t images, const float* dy, const float* x, float* dw, float* db) const;
 
  private:
+  const float* tall_image(const float* x, std::int64_t channels) const;
+
   Conv2d op_;
   const Kernels* kernels_;
-  Axis rows_;
-  WeightGradient gradient_{};
+  WeightGradient gradient_;
+  std::optional<WeightGradient> tall_;  // for images with rows of zeros in place of the padding, while dy is finite
   std::int64_t vector_parts_, channel_parts_;
 };
 

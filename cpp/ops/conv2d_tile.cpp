@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/blocking.h"
+#include "ops/conv2d_gradient.h"
 #include "ops/weights.h"
 
 namespace convlet {
@@ -54,23 +55,7 @@ Conv2dTile::Conv2dTile(const Conv2d& op, const Kernels& kernels) : op_(op), kern
   forward_ = correlation(in, out, group_in, group_out, rows_, columns_, op.stride.height, forward_clocks_);
   backward_ = correlation(out, in, group_out, group_in, back_rows_, back_columns_, 1, backward_clocks_);
 
-  gradient_.groups = narrow(op.groups);
-  gradient_.in_channels = group_in;
-  gradient_.out_channels = group_out;
-  gradient_.kernel_height = narrow(op.kernel.height);
-  gradient_.kernel_width = narrow(op.kernel.width);
-  gradient_.x_channel = in.plane() * kTile;
-  gradient_.x_row = in.width * kTile;
-  gradient_.dy_channel = out.plane() * kTile;
-  gradient_.dy_row = out.width * kTile;
-  gradient_.row_spans = forward_.row_spans;
-  gradient_.row_stride = narrow(op.stride.height);
-  gradient_.row_dilation = narrow(op.dilation.height);
-  gradient_.column_stride = narrow(op.stride.width);
-  gradient_.column_dilation = narrow(op.dilation.width);
-  gradient_.x_width = narrow(in.width);
-  gradient_.dy_width = narrow(out.width);
-  gradient_.left = narrow(op.padding.left);
+  gradient_ = weight_gradient_of(op, kTile);
 }
 
 void Conv2dTile::pack_forward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const {
@@ -99,7 +84,6 @@ void Conv2dTile::input_gradient(const float* dy, const float* packed, float* dx)
 void Conv2dTile::weight_gradient(int images, const float* dy, const float* x, float* sums, float* dw, float* db) const {
   WeightGradient g = gradient_;
   g.images = images;
-  g.rows = rows_.spans.data();
   kernels_->weight_gradient(g, dy, x, sums, dw, db);
 }
 

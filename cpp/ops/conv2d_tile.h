@@ -34,7 +34,7 @@ class Conv2dTile {
   void forward(const float* x, const float* packed, const float* bias, Activation after, float* y) const;
   void input_gradient(const float* dy, const float* packed, float* dx) const;
   // Sums over the images of the tile: dw (O, C, KH, KW), db (O, or null), both overwritten; `sums` has room for
-  // op().gradient_sums() tiles.
+  // op().gradient_room() tiles.
   void weight_gradient(int images, const float* dy, const float* x, float* sums, float* dw, float* db) const;
 
  private:

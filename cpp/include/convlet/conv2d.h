@@ -4,6 +4,8 @@
 // cross-correlation: the kernel is not turned.
 #pragma once
 
+#include <algorithm>
+
 #include "convlet/shapes.h"
 #include "convlet/tile.h"
 
@@ -23,11 +25,23 @@ struct Conv2d {
   }
   std::int64_t channels_of_group() const { return in.channels / groups; }
   std::int64_t weights() const { return out_channels * channels_of_group() * kernel.height * kernel.width; }
-  // Partial sums that a weight gradient keeps, each of 16 lanes.
-  std::int64_t gradient_sums() const {
-    return kGradientBlock * (channels_of_group() * kernel.height * kernel.width + 1);
+  // Input channels that the weight gradient of a tile takes at a time: fours, whose pixels stay in L2 if they can.
+  std::int64_t gradient_channels() const {
+    constexpr std::int64_t kPixels = 8192;  // of 16 images: 512 KiB
+    const std::int64_t fours = kPixels / (4 * in.height * std::max(in.width, padded_width()));
+    const std::int64_t all = channels_of_group(), parts = ceil_div(all, 4 * std::max<std::int64_t>(1, fours));
+    return std::min(all, round_up(ceil_div(all, parts), 4));
+  }
+  // What it needs room for, of 16 lanes each: partial sums of some output channels, and those pixels with their
+  // padding.
+  std::int64_t gradient_room() const {
+    const std::int64_t pixels = padded_width() > in.width ? in.height * padded_width() : 0;
+    return gradient_channels() * (kGradientBlock * kernel.height * kernel.width + pixels) + kGradientBlock;
   }
   std::int64_t multiply_adds() const { return out().plane() * weights(); }
+
+ private:
+  std::int64_t padded_width() const { return out().width + kernel.width - 1; }  // with a stride of 1
 };
 
 // Throws std::invalid_argument that names what was expected and what came.
