@@ -49,7 +49,7 @@ void Engine::prepare(int members, std::int64_t stash_tiles, const float* paramet
     stash_.reset();
     stash_ = std::make_unique<Stash>(plan_, stash_tiles);
   }
-  network_.pack(parameters);
+  network_.pack(parameters, stash_tiles ? Network::Passes::Both : Network::Passes::Forward);
 }
 
 void Engine::prepare_images(int members, const float* parameters) {
@@ -201,7 +201,7 @@ void Engine::run_tiles(Run& run, std::int64_t step, int member, const float* par
     run.losses[static_cast<std::size_t>(tile)] = cross_entropy_tile(
         *kernels_, run.training.loss, divisor, arena + plan_.output_offset(), images,
         [&](int n) { return run.label(at + n); }, nullptr, arena + plan_.slope);
-    network_.backward(parameters, arena, place, images, *stash_);
+    network_.backward(arena, place, images, *stash_);
     if (member == 0) run.stop.ask(At::Tile);
   }
 }
@@ -286,7 +286,7 @@ void Engine::update(Run& run, std::int64_t step, float* parameters, float* state
       sum_gradients(*kernels_, plan_, unit, *stash_, run.count(step), gradient_.data());
     }
     update.apply(*kernels_, plan_, unit, gradient_.data(), parameters, state);
-    network_.pack(unit.stage, unit.first, unit.last, parameters);
+    network_.pack(unit.stage, unit.first, unit.last, parameters, Network::Passes::Both);
   });
 }
 

@@ -43,6 +43,7 @@ Network::Network(const Plan& plan, const Kernels& kernels, const MatrixKernels* 
         }
         operation.linear.emplace(stage.layer.linear, kernels);
         operation.forward.reserve(static_cast<std::size_t>(operation.linear->forward_weights()));
+        operation.backward.reserve(static_cast<std::size_t>(operation.linear->backward_weights()));
         break;
       case LayerKind::MaxPool2d:
       case LayerKind::AvgPool2d:
@@ -62,23 +63,25 @@ void Network::make(const Conv2d& op, const MatrixKernels& matrix, Operation& ope
   std::fill_n(operation.backward.reserve(backward), backward, 0.0f);
 }
 
-void Network::pack(std::size_t i, std::int64_t o0, std::int64_t o1, const float* parameters) {
+void Network::pack(std::size_t i, std::int64_t o0, std::int64_t o1, const float* parameters, Passes passes) {
   Operation& operation = operations_[i];
   const float* w = parameters + plan_->stages[i].parameter;
+  const auto pack = [&](const auto& op) {
+    op.pack_forward(w, o0, o1, operation.forward.data());
+    if (passes == Passes::Both && wants_input_gradient(i)) op.pack_backward(w, o0, o1, operation.backward.data());
+  };
   if (operation.matrix) {
-    operation.matrix->pack_forward(w, o0, o1, operation.forward.data());
-    operation.matrix->pack_backward(w, o0, o1, operation.backward.data());
+    pack(*operation.matrix);
   } else if (operation.conv) {
-    operation.conv->pack_forward(w, o0, o1, operation.forward.data());
-    operation.conv->pack_backward(w, o0, o1, operation.backward.data());
+    pack(*operation.conv);
   } else if (operation.linear) {
-    operation.linear->pack_forward(w, o0, o1, operation.forward.data());
+    pack(*operation.linear);
   }
 }
 
-void Network::pack(const float* parameters) {
+void Network::pack(const float* parameters, Passes passes) {
   for (std::size_t i = 0; i < plan_->stages.size(); ++i) {
-    if (plan_->stages[i].weights) pack(i, 0, plan_->stages[i].out.image.channels, parameters);
+    if (plan_->stages[i].weights) pack(i, 0, plan_->stages[i].out.image.channels, parameters, passes);
   }
 }
 
@@ -133,19 +136,18 @@ void Network::forward_stage(std::size_t i, const float* parameters, float* arena
   }
 }
 
-void Network::backward(const float* parameters, float* arena, const TrainingTile& training, int images,
-                       Stash& stash) const {
+void Network::backward(float* arena, const TrainingTile& training, int images, Stash& stash) const {
   if (plan_->first_trained < 0) return;
   for (auto i = static_cast<int>(plan_->stages.size()) - 1; i >= plan_->first_trained; --i) {
-    backward_stage(static_cast<std::size_t>(i), parameters, arena, training, images, stash);
+    backward_stage(static_cast<std::size_t>(i), arena, training, images, stash);
   }
 }
 
-void Network::backward_stage(std::size_t i, const float* parameters, float* arena, const TrainingTile& training,
-                             int images, Stash& stash) const {
+void Network::backward_stage(std::size_t i, float* arena, const TrainingTile& training, int images,
+                             Stash& stash) const {
   const Stage& stage = plan_->stages[i];
   const Operation& operation = operations_[i];
-  const bool last = static_cast<int>(i) == plan_->first_trained;  // nothing before it wants a gradient
+  const bool last = !wants_input_gradient(i);
   const float* x = arena + stage.x;
   const float* y = arena + stage.y;
   const float* dy = arena + stage.dy;
@@ -174,7 +176,7 @@ void Network::backward_stage(std::size_t i, const float* parameters, float* aren
       if (stage.biases) kernels_->sum_lanes(dy, outputs, images, slot);
       if (last) return;
       if (operation.matrix) return operation.matrix->input_gradient(dy, operation.backward.data(), dx);
-      operation.linear->input_gradient(dy, parameters + stage.parameter, dx);
+      operation.linear->input_gradient(dy, operation.backward.data(), dx);
       return;
     }
     case LayerKind::MaxPool2d:

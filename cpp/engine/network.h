@@ -23,7 +23,9 @@ class Stash {
   float* inputs(std::size_t stage) { return dense_[stage].inputs.data(); }
   float* slopes(std::size_t stage) { return dense_[stage].slopes.data(); }
   std::int64_t tiles() const { return tiles_; }
-  static std::int64_t row(const Stage& stage) { return round_up(stage.layer.linear.inputs, kTile); }
+  // Floats from image to image of a stage's inputs: an odd number of cache lines, so that a column of them meets all
+  // sets of a cache.
+  static std::int64_t row(const Stage& stage) { return (ceil_div(stage.layer.linear.inputs, kTile) | 1) * kTile; }
 
  private:
   struct Dense {
@@ -47,16 +49,18 @@ class Network {
   // With a matrix unit the layers that suit it have bf16 products, but for the weight gradients of dense layers.
   Network(const Plan& plan, const Kernels& kernels, const MatrixKernels* matrix);
 
-  // Packs the weights of output channels o0 .. o1 - 1 of a stage for both passes.
-  void pack(std::size_t stage, std::int64_t o0, std::int64_t o1, const float* parameters);
-  void pack(const float* parameters);
+  enum class Passes { Forward, Both };
+
+  // Packs the weights of output channels o0 .. o1 - 1 of a stage, or all weights.
+  void pack(std::size_t stage, std::int64_t o0, std::int64_t o1, const float* parameters, Passes passes);
+  void pack(const float* parameters, Passes passes);
 
   // The input tile lies at the start of the arena; the output is left at plan.output_offset(). At inference, with null,
   // nothing is dropped.
   void forward(const float* parameters, float* arena, const TrainingTile* training) const;
 
   // The gradient of the output lies at plan.slope, for so many images; what the update needs goes to the stash.
-  void backward(const float* parameters, float* arena, const TrainingTile& training, int images, Stash& stash) const;
+  void backward(float* arena, const TrainingTile& training, int images, Stash& stash) const;
 
  private:
   struct Operation {
@@ -69,8 +73,8 @@ class Network {
 
   void make(const Conv2d& op, const MatrixKernels& matrix, Operation& operation) const;
   void forward_stage(std::size_t i, const float* parameters, float* arena, const TrainingTile* training) const;
-  void backward_stage(std::size_t i, const float* parameters, float* arena, const TrainingTile& training, int images,
-                      Stash& stash) const;
+  void backward_stage(std::size_t i, float* arena, const TrainingTile& training, int images, Stash& stash) const;
+  bool wants_input_gradient(std::size_t i) const { return static_cast<int>(i) > plan_->first_trained; }
   void drop(std::size_t i, const TrainingTile& training, const float* x, float* y) const;
 
   const Plan* plan_;

@@ -71,14 +71,29 @@ void Conv2dTile::forward(const float* x, const float* packed, const float* bias,
   c.after = after;
   c.rows = rows_.spans.data();
   c.columns = columns_.spans.data();
-  kernels_->correlate(c, x, packed, bias, y);
+  correlate(c, x, packed, bias, y);
 }
 
 void Conv2dTile::input_gradient(const float* dy, const float* packed, float* dx) const {
   Correlation c = backward_;
   c.rows = back_rows_.spans.data();
   c.columns = back_columns_.spans.data();
-  kernels_->correlate(c, dy, packed, nullptr, dx);
+  correlate(c, dy, packed, nullptr, dx);
+}
+
+// Where many weights meet many rectangles, a few output channels at a time: their weights stay in L2 for all of these.
+void Conv2dTile::correlate(const Correlation& c, const float* x, const float* packed, const float* bias,
+                           float* y) const {
+  constexpr std::int64_t kWeights = (512 << 10) / sizeof(float);
+  const std::int64_t blocks = std::max<std::int64_t>(1, kWeights / c.w_block), step = blocks * c.block;
+  if (c.groups > 1 || c.row_spans * c.column_spans == 1 || step >= c.out_channels) {
+    return kernels_->correlate(c, x, packed, bias, y);
+  }
+  for (std::int64_t o = 0; o < c.out_channels; o += step) {
+    Correlation part = c;
+    part.out_channels = static_cast<std::int32_t>(std::min(step, c.out_channels - o));
+    kernels_->correlate(part, x, packed + o / c.block * c.w_block, bias ? bias + o : nullptr, y + o * c.y_channel);
+  }
 }
 
 void Conv2dTile::weight_gradient(int images, const float* dy, const float* x, float* sums, float* dw, float* db) const {

@@ -38,6 +38,8 @@ class Conv2dTile {
   void weight_gradient(int images, const float* dy, const float* x, float* sums, float* dw, float* db) const;
 
  private:
+  void correlate(const Correlation& c, const float* x, const float* packed, const float* bias, float* y) const;
+
   static constexpr double kIn = 12, kOut = 10;  // clocks of 16 values
   static double floats(const Image& image) { return static_cast<double>(image.size()); }
 

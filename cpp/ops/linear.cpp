@@ -23,12 +23,17 @@ void linear_backward(const Linear& op, std::int64_t images, const float* dy, con
   const std::int64_t tiles = tiles_of(images), dy_size = op.outputs * kTile, x_image = round_up(op.inputs, kTile);
   Buffer dy_tiles(static_cast<std::size_t>(tiles * dy_size)), slots(static_cast<std::size_t>(tiles * op.outputs));
   Buffer rows(static_cast<std::size_t>(images * x_image));  // x with rows of whole vectors
+  Buffer packed(static_cast<std::size_t>(tile.backward_weights()));
+  constexpr std::int64_t kRows = 24;  // outputs of one piece of work
+  for_each_piece(ceil_div(op.outputs, kRows), op.weights(), [&](std::int64_t piece) {
+    tile.pack_backward(w, piece * kRows, std::min(op.outputs, (piece + 1) * kRows), packed.data());
+  });
   for_each_tile(images, 2 * op.weights(), [&](std::int64_t t) {
     float* dy_tile = dy_tiles.data() + t * dy_size;
     float* dx_tile = scratch(Scratch::Dx, op.inputs * kTile);
     pack_tile(k, dy, images, op.outputs, t, dy_tile);
     k.sum_lanes(dy_tile, op.outputs, images_of(t, images), slots.data() + t * op.outputs);
-    tile.input_gradient(dy_tile, w, dx_tile);
+    tile.input_gradient(dy_tile, packed.data(), dx_tile);
     unpack_tile(k, dx_tile, images, op.inputs, t, dx);
     for (std::int64_t n = t * kTile; n < std::min(images, (t + 1) * kTile); ++n) {
       float* row = rows.data() + n * x_image;
@@ -37,7 +42,6 @@ void linear_backward(const Linear& op, std::int64_t images, const float* dy, con
     }
   });
   sum_slots(k, slots.data(), tiles, op.outputs, op.outputs, db);
-  constexpr std::int64_t kRows = 24;  // outputs of one piece of work
   parallel_for(images * op.weights() > 200000 ? Pool::shared().size() : 1, ceil_div(op.outputs, kRows),
                [&](std::int64_t piece, int) {
                  const std::int64_t o = piece * kRows;

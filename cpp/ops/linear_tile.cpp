@@ -28,8 +28,8 @@ LinearTile::LinearTile(const Linear& op, const Kernels& kernels) : op_(op), kern
   forward_.w_channel = forward_.block;
   forward_.w_block = op.inputs * forward_.block;
   backward_ = correlation(op.outputs, op.inputs);
-  backward_.w_channel = op.inputs;
-  backward_.w_block = backward_.block;
+  backward_.w_channel = backward_.block;
+  backward_.w_block = op.outputs * backward_.block;
 }
 
 // (O, I) -> for each block of outputs: (I, block). 16 outputs at a time, the last of a block with some before them.
@@ -53,6 +53,16 @@ void LinearTile::pack_forward(const float* w, std::int64_t o0, std::int64_t o1, 
   }
 }
 
+// (O, I) -> for each block of inputs: (O, block).
+void LinearTile::pack_backward(const float* w, std::int64_t o0, std::int64_t o1, float* packed) const {
+  const std::int64_t block = backward_.block;
+  for (std::int64_t i = 0; i < op_.inputs; i += block) {
+    const std::int64_t width = std::min(block, op_.inputs - i);
+    float* to = packed + i / block * backward_.w_block;
+    for (std::int64_t o = o0; o < o1; ++o) std::copy_n(w + o * op_.inputs + i, width, to + o * block);
+  }
+}
+
 void LinearTile::forward(const float* x, const float* packed, const float* bias, Activation after, float* y) const {
   Correlation c = forward_;
   c.after = after;
@@ -60,10 +70,10 @@ void LinearTile::forward(const float* x, const float* packed, const float* bias,
   kernels_->correlate(c, x, packed, bias, y);
 }
 
-void LinearTile::input_gradient(const float* dy, const float* w, float* dx) const {
+void LinearTile::input_gradient(const float* dy, const float* packed, float* dx) const {
   Correlation c = backward_;
   c.rows = c.columns = &point_;
-  kernels_->correlate(c, dy, w, nullptr, dx);
+  kernels_->correlate(c, dy, packed, nullptr, dx);
 }
 
 }  // namespace convlet
