@@ -40,7 +40,7 @@ ROOMS = {
 RESERVED = {
     "cpp/isa": r"\b_mm\d*_\w+|\b__m(128|256|512)|\bv(ld|st)1q_\w+|mmintrin\.h|arm_neon\.h|\(\(target\(",
     "cpp/threads": r"\bstd::(j?thread|async)\b|\bpthread_\w+|<(thread|future|condition_variable|pthread\.h)>",
-    "cuda/emulated": r"\b__(tsan|asan|sanitizer)_\w+|\b(mmap|mprotect|madvise)\b|<(link|sys/mman)\.h>",
+    "cuda/emulated": r"\b__(tsan|asan|sanitizer)_\w+|\b(mmap|mprotect)\b|<link\.h>",
     "cpp/bindings": r"\bpybind11\b|\bPy[A-Z]\w+_\w+|\bpy::|Python\.h",
 }
 
