@@ -97,8 +97,8 @@ void conv2d(const Conv2d& op, std::int64_t images, const float* x, const float* 
 namespace {
 
 // Whether the weight gradient goes by tiles. By image it has output channels in the lanes, and takes a little longer
-// for each that it fills (32 to 64 channels of 14x14, 5x5: 1.13 times); less with padding where it has several vectors of
-// them (16x16, 3x3: 0.92 times), with single pixels, strides, and tiles that outgrow the cache.
+// for each that it fills (32 to 64 channels of 14x14, 5x5: 1.13 times); less with padding where it has several vectors
+// of them (16x16, 3x3: 0.92 times), with single pixels, strides, and tiles that outgrow the cache.
 bool gradient_by_tile(const Conv2d& op, std::int64_t images) {
   constexpr double kDense = 0.9, kPadded = 1.05, kSparse = 1.3;
   const double filled = filled_lanes(op.out_channels / op.groups);
