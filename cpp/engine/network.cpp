@@ -163,7 +163,7 @@ void Network::backward_stage(std::size_t i, float* arena, const TrainingTile& tr
         if (!last) operation.matrix->input_gradient(dy, operation.backward.data(), dx);
         return;
       }
-      operation.conv->weight_gradient(images, dy, x, arena + plan_->sums, slot, db);
+      operation.conv->weight_gradient(images, dy, x, arena + plan_->room, slot, db);
       if (!last) operation.conv->input_gradient(dy, operation.backward.data(), dx);
       return;
     }

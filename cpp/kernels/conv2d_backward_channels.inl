@@ -3,8 +3,8 @@
 //   sums[c][kh][kw][o] += sum over positions p of dy[p][o] x[c][p + (kh, kw)]
 //
 // dy in vectors of 16 output channels (O/16, OH, OW, 16), x (C, H, W), sums (O/16, C, KH, KW, 16). As in
-// conv2d_backward.inl the outputs are cut into bands; a band is one chain over its positions that have a pixel under the
-// tap, and the bands are added in order.
+// conv2d_backward.inl the outputs are cut into bands; a band is one chain over its positions that have a pixel under
+// the tap, and the bands are added in order.
 
 struct ChannelGradientBlock {
   const float *dy, *x;

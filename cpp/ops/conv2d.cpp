@@ -137,10 +137,10 @@ class BackwardTiles {
     pack_tile(k, dy, images_, out, t, dy_tile);
     if (dw_) {
       float* x_tile = scratch(Scratch::X, in * kTile);
-      float* sums = scratch(Scratch::Lanes, op_.gradient_room() * kTile);
+      float* room = scratch(Scratch::Lanes, op_.gradient_room() * kTile);
       float* own = slots_.data() + t * slot();
       pack_tile(k, x, images_, in, t, x_tile);
-      tile_->weight_gradient(images_of(t, images_), dy_tile, x_tile, sums, own, own + op_.weights());
+      tile_->weight_gradient(images_of(t, images_), dy_tile, x_tile, room, own, own + op_.weights());
     }
     if (dx_) {
       float* dx_tile = scratch(Scratch::Dx, in * kTile);

@@ -96,10 +96,10 @@ void Conv2dTile::correlate(const Correlation& c, const float* x, const float* pa
   }
 }
 
-void Conv2dTile::weight_gradient(int images, const float* dy, const float* x, float* sums, float* dw, float* db) const {
+void Conv2dTile::weight_gradient(int images, const float* dy, const float* x, float* room, float* dw, float* db) const {
   WeightGradient g = gradient_;
   g.images = images;
-  kernels_->weight_gradient(g, dy, x, sums, dw, db);
+  kernels_->weight_gradient(g, dy, x, room, dw, db);
 }
 
 }  // namespace convlet

@@ -33,9 +33,9 @@ class Conv2dTile {
   // bias may be null; y has gone through the activation.
   void forward(const float* x, const float* packed, const float* bias, Activation after, float* y) const;
   void input_gradient(const float* dy, const float* packed, float* dx) const;
-  // Sums over the images of the tile: dw (O, C, KH, KW), db (O, or null), both overwritten; `sums` has room for
-  // op().gradient_room() tiles.
-  void weight_gradient(int images, const float* dy, const float* x, float* sums, float* dw, float* db) const;
+  // Sums over the images of the tile: dw (O, C, KH, KW), db (O, or null), both overwritten; `room` is for
+  // op().gradient_room() tiles' pixels.
+  void weight_gradient(int images, const float* dy, const float* x, float* room, float* dw, float* db) const;
 
  private:
   void correlate(const Correlation& c, const float* x, const float* packed, const float* bias, float* y) const;

@@ -33,7 +33,7 @@ struct Plan {
   std::vector<Stage> stages;
   std::int64_t parameters = 0;
   std::int64_t slot_size = 0;        // floats of one tile's partial gradients
-  std::int64_t slope = 0, sums = 0;  // offsets in the arena: gradient of the output, partial sums of a weight gradient
+  std::int64_t slope = 0, room = 0;  // offsets in the arena: gradient of the output, room for a weight gradient
   std::int64_t arena = 0;            // floats of one tile
   int first_trained = 0;             // the stage where the backward pass ends; -1: nothing to train
 
