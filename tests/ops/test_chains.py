@@ -256,6 +256,32 @@ def test_a_chain_is_the_work_of_one_thread_however_many_there_are(
 DENSE = [(1, 1), (5, 16), (6, 23), (17, 40), (83, 64), (300, 135), (8197, 3), (8195, 21), (3, 8197)]
 
 
+@pytest.mark.parametrize(
+    "batch, channels, outputs, side, kernel, padding",
+    [
+        pytest.param(17, 6, 3, 48, 3, 1, id="pixels of a few channels fill L2"),
+        pytest.param(16, 64, 64, 8, 7, 3, id="weights of a few outputs fill L2"),
+    ],
+)
+def test_work_on_a_few_channels_at_a_time_never_shows(
+    batch: int, channels: int, outputs: int, side: int, kernel: int, padding: int, isa: str
+):
+    """An output has weights of its own, as has each channel of a gradient: alone it has the same bits."""
+    rng = np.random.default_rng(8)
+    x, weight = reals(rng, (batch, channels, side, side)), reals(rng, (outputs, channels, kernel, kernel))
+    dy, bias = reals(rng, (batch, outputs, side, side)), reals(rng, (outputs,))
+    y = functional.conv2d(x, weight, bias, padding=padding)
+    dx, dweight, dbias = functional.conv2d_backward(dy, x, weight, padding=padding)
+    for c in (0, 1, channels // 2, channels - 1):
+        one = functional.conv2d_backward(dy, x[:, c : c + 1], weight[:, c : c + 1], padding=padding)
+        assert_same_bits(dx[:, c : c + 1], one[0], f"dx of channel {c}")
+        assert_same_bits(dweight[:, c : c + 1], one[1], f"dweight of channel {c}")
+        assert_same_bits(dbias, one[2], f"dbias beside channel {c}")
+    for o in (0, 1, outputs // 2, outputs - 1):
+        part = functional.conv2d(x, weight[o : o + 1], bias[o : o + 1], padding=padding)
+        assert_same_bits(y[:, o : o + 1], part, f"y of channel {o}")
+
+
 @pytest.mark.parametrize("inputs, outputs", DENSE)
 def test_a_dense_layer_and_its_input_gradient_are_chains(inputs: int, outputs: int, isa: str):
     c, images = Conv2d("dense", inputs, (1, 1), outputs, (1, 1)), 33 if inputs + outputs > 1000 else 70
