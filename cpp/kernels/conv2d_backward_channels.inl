@@ -50,6 +50,7 @@ void channel_gradient_block(const ChannelGradientBlock& b) {
 }
 
 constexpr int kMaxGradientTaps = 8, kMaxGradientVectors = 4;
+static_assert(kMaxGradientTaps <= kMaxRows, "for_each_kernel_row lists no more");
 constexpr int max_gradient_taps(int p) {  // one register holds a pixel, p hold dy
   return smaller(kMaxGradientTaps, smaller(kAccumulators, kRegisters - 1 - p) / p);
 }
