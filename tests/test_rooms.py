@@ -176,6 +176,12 @@ def test_only_one_room_touches(owner: str) -> None:
     assert not found, f"belongs to {owner}"
 
 
+def test_only_buffers_and_the_emulated_device_know_of_pages() -> None:
+    pattern = r"\bmadvise\b|<sys/mman\.h>"
+    found = {name(path) for path in CPP_FILES if re.search(pattern, code(path))}
+    assert {n for n in found if not n.startswith("cuda/emulated/")} == {"cpp/ops/buffer.cpp"}
+
+
 def test_cpp_never_prints_aborts_or_reads_the_environment() -> None:
     pattern = r"\b(f?printf|puts|abort|exit|_exit|terminate|getenv)\s*\(|\bstd::(cout|cerr|clog)\b"
     assert not {name(path): match[0] for path in CPP_FILES if (match := re.search(pattern, code(path)))}

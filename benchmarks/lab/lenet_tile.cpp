@@ -78,7 +78,7 @@ void convolution(const std::string& name, const Conv2d& op, Memory& memory) {
   float *x = memory(op.in.size() * kTile), *y = memory(out.size() * kTile), *dy = memory(out.size() * kTile);
   float *dx = memory(op.in.size() * kTile), *bias = memory(op.out_channels), *dw = memory(op.weights());
   float *packed = memory(tile.forward_weights()), *back = memory(tile.backward_weights());
-  float *sums = memory(op.gradient_room() * kTile), *db = memory(op.out_channels);
+  float *room = memory(op.gradient_room() * kTile), *db = memory(op.out_channels);
   const Pooling pooling = pooling_of({out, {2, 2}, {2, 2}, {1, 1}, {}, false, AverageDivisor::Window, 0});
   float *pooled = memory(out.size() * kTile / 4), *slope = memory(out.size() * kTile / 4);
   const auto forward = [&](Activation after) { tile.forward(x, packed, bias, after, y); };
@@ -87,7 +87,7 @@ void convolution(const std::string& name, const Conv2d& op, Memory& memory) {
   row(name + " pooling", 0, [&] { k->average_pool(pooling, y, pooled); });
   row(name + " pooling and sigmoid, dx", 0,
       [&] { k->average_pool_backward(pooling, Activation::Sigmoid, slope, y, dy); });
-  row(name + " dw, db", work, [&] { tile.weight_gradient(kTile, dy, x, sums, dw, db); });
+  row(name + " dw, db", work, [&] { tile.weight_gradient(kTile, dy, x, room, dw, db); });
   if (op.in.channels > 1) row(name + " dx", work, [&] { tile.input_gradient(dy, back, dx); });
 }
 

@@ -56,12 +56,12 @@ struct SlidingPlane {
   Activation after;                   // of every output, while it is still in the L1 cache
 };
 
-// dw[o][c][kh][kw] = sum over lanes n and positions p of dy[o][p][n] x[c][p + (kh, kw)][n],  db[o] = sum of dy[o]
 // One axis of a convolution whose outputs are seen from a kernel's tap.
 struct TapAxis {
   std::int32_t in, out, taps, stride, dilation, padding;  // padding before the first
 };
 
+// dw[o][c][kh][kw] = sum over lanes n and positions p of dy[o][p][n] x[c][p + (kh, kw)][n],  db[o] = sum of dy[o]
 struct WeightGradient {
   std::int32_t groups, in_channels, out_channels;
   std::ptrdiff_t x_channel, x_row, dy_channel, dy_row;

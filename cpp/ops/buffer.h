@@ -1,6 +1,6 @@
 // Memory for tiles: aligned to a cache line, kept between calls so that the system need not clear it again. What is
 // larger than a quarter of a huge page asks for such pages: they need few entries of the TLB, and the lines of one
-// never meet in a set of L2, as those of many small pages do by chance.
+// spread evenly over the sets of L2, which those of many small pages do by chance.
 #pragma once
 
 #include <cstddef>

@@ -253,9 +253,6 @@ def test_a_chain_is_the_work_of_one_thread_however_many_there_are(
     check_convolution(configuration, 70, BATCHES, isa)
 
 
-DENSE = [(1, 1), (5, 16), (6, 23), (17, 40), (83, 64), (300, 135), (8197, 3), (8195, 21), (3, 8197)]
-
-
 @pytest.mark.parametrize(
     "batch, channels, outputs, side, kernel, padding",
     [
@@ -280,6 +277,9 @@ def test_work_on_a_few_channels_at_a_time_never_shows(
     for o in (0, 1, outputs // 2, outputs - 1):
         part = functional.conv2d(x, weight[o : o + 1], bias[o : o + 1], padding=padding)
         assert_same_bits(y[:, o : o + 1], part, f"y of channel {o}")
+
+
+DENSE = [(1, 1), (5, 16), (6, 23), (17, 40), (83, 64), (300, 135), (8197, 3), (8195, 21), (3, 8197)]
 
 
 @pytest.mark.parametrize("inputs, outputs", DENSE)
